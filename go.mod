@@ -1,0 +1,3 @@
+module ehpc
+
+go 1.26

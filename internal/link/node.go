@@ -1,0 +1,45 @@
+// Package link is the connection between agents and servers: one outbound
+// connection per agent, multiplexed, HTTP over it in both directions. It knows
+// which node is at the other end and carries calls; it decides nothing.
+package link
+
+import (
+	"context"
+	"errors"
+
+	"ehpc/internal/hpc"
+)
+
+// Node is what a server can ask of a node's agent. The agent implements it;
+// Client is the server's view of it. Calls may be repeated.
+type Node interface {
+	// Apply makes the node match the plan and returns once its files are in
+	// place and its services answer. The error of a service that does not come
+	// up ends with the end of its log.
+	Apply(ctx context.Context, plan hpc.NodePlan) error
+	// State reports on the node.
+	State(ctx context.Context) (hpc.NodeState, error)
+	// StartCommand starts a command, once per id.
+	StartCommand(ctx context.Context, cmd hpc.Command) error
+	// CommandResult tells how a command stands; ErrUnknownCommand if it was never started here.
+	CommandResult(ctx context.Context, id string) (hpc.CommandResult, error)
+	// WriteFile writes a file as an account, inside its home or a directory that
+	// the account may write, never through a link that leaves it.
+	WriteFile(ctx context.Context, file AccountFile) error
+}
+
+// AccountFile is a file to write as an account.
+type AccountFile struct {
+	Account string
+	Path    string // absolute, or relative to the account's home
+	Content []byte
+}
+
+var (
+	// ErrAbsent: the node's agent is not connected.
+	ErrAbsent = errors.New("the node's agent is not connected")
+	// ErrUnknownCommand: the command was never started on this node.
+	ErrUnknownCommand = errors.New("the command was never started on this node")
+	// ErrDenied: the account may not write that file.
+	ErrDenied = errors.New("the account may not write this file")
+)

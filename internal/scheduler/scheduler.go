@@ -1,0 +1,139 @@
+// Package scheduler is the seam to batch schedulers. An Engine knows how to set
+// up a scheduler's daemons on a node; a Scheduler talks to the running
+// controller. Both run in the agents; the server speaks to the manager's through
+// Remote. Nothing here is shaped by one engine.
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ehpc/internal/hpc"
+)
+
+var (
+	// ErrUnavailable: the controller does not answer now; nothing was changed.
+	ErrUnavailable = errors.New("the scheduler's controller does not answer")
+	// ErrNotFound: no such job or node.
+	ErrNotFound = errors.New("not known to the scheduler")
+	// ErrBusy: the node still has work.
+	ErrBusy = errors.New("the node is busy")
+	// ErrRejected: the scheduler refused what was asked; the wrapping text says why.
+	ErrRejected = errors.New("the scheduler refused")
+)
+
+// Scheduler is one running batch scheduler. Every method may be repeated.
+type Scheduler interface {
+	// Submit hands over a job, held: it cannot start before Release. It returns
+	// the scheduler's id. A token submitted before returns the same id.
+	Submit(ctx context.Context, job hpc.JobSpec) (id string, err error)
+	// Release lets held jobs start. Unknown ids are not an error.
+	Release(ctx context.Context, ids ...string) error
+	// Cancel ends jobs, held, pending or running. Unknown ids are not an error.
+	Cancel(ctx context.Context, ids ...string) error
+	// Observe returns the whole queue and the ends recorded after the cursor
+	// ("" for all that are remembered).
+	Observe(ctx context.Context, cursor string) (Observation, error)
+	// Nodes lists the compute nodes that the scheduler knows.
+	Nodes(ctx context.Context) ([]Node, error)
+	// Drain keeps new jobs off a node; running ones go on.
+	Drain(ctx context.Context, node, reason string) error
+	// Resume ends a drain or a down.
+	Resume(ctx context.Context, node string) error
+	// Down tells the scheduler that a node is dead: its jobs are requeued or failed now.
+	Down(ctx context.Context, node, reason string) error
+	// Remove forgets a node. ErrBusy while it has work; unknown names are not an error.
+	Remove(ctx context.Context, node string) error
+}
+
+// Observation is what a scheduler shows at one moment.
+type Observation struct {
+	Begun  time.Time // before the first question was asked
+	Boot   time.Time // when the controller started
+	Queue  []Job     // everything pending, held, running or suspended
+	Ends   []Job     // ended jobs recorded after the cursor, in order
+	Cursor string    // for the next call
+}
+
+// Job is a job as a scheduler reports it. An array's tasks have ids "7_1" with
+// Array "7"; the part of an array that waits is one job with id "7".
+type Job struct {
+	ID       string
+	Array    string // the array's id, "" for a plain job
+	Task     string // the task's index within Array
+	Token    string // ours, "" for jobs that were submitted behind our back
+	Name     string
+	UID      int
+	Queue    string
+	State    hpc.JobState
+	Reason   string   // why it waits or how it failed, in the engine's words
+	Nodes    []string // hostnames, expanded
+	Cores    int
+	Restarts int
+	ExitCode int // 0-255, 128+signal when killed
+	Submit   time.Time
+	Start    time.Time // zero before the start
+	End      time.Time // zero before the end
+	Priority int
+	Dir      string
+	Stdout   string
+	Stderr   string
+}
+
+// Node is a compute node as a scheduler reports it.
+type Node struct {
+	Name      string
+	State     NodeState
+	Raw       string // the engine's own word, for ListNodes' StateInSched
+	Reason    string
+	Cores     int
+	CoresUsed int
+	MemoryMB  int
+	MemUsedMB int
+}
+
+// NodeState is a scheduler's view of a node, the same for every engine.
+type NodeState string
+
+const (
+	NodeIdle     NodeState = "idle"
+	NodeBusy     NodeState = "busy"     // has at least one job
+	NodeDraining NodeState = "draining" // takes no new jobs, still has some
+	NodeDrained  NodeState = "drained"  // takes no new jobs, has none
+	NodeDown     NodeState = "down"
+	NodeUnknown  NodeState = "unknown" // registered, not heard of yet
+)
+
+// Engine sets up a scheduler's daemons on nodes.
+type Engine interface {
+	// Files are the engine's configuration files for the node of the plan.
+	Files(plan hpc.NodePlan) ([]File, error)
+	// Services are the daemons the node of the plan must run, in start order.
+	Services(plan hpc.NodePlan) []Service
+	// Changed is called on the manager after files of a running controller were
+	// rewritten, to make it read them.
+	Changed(ctx context.Context, plan hpc.NodePlan) error
+	// Scheduler talks to the controller on this node.
+	Scheduler() Scheduler
+}
+
+// File is a file that must stand on a node.
+type File struct {
+	Path    string // absolute
+	Content []byte
+	Mode    uint32 // permission bits
+	Owner   string // "user" or "user:group" by name, "" for root
+	Restart bool   // the services must be restarted when it changed
+}
+
+// Service is a daemon that the node's supervisor keeps running.
+type Service struct {
+	Name   string
+	Argv   []string // runs in the foreground
+	User   string   // "" for root
+	Env    []string
+	Dirs   []File   // directories to make before the start (Content unused)
+	Ready  []string // a command that exits 0 once the service answers; nil when running is enough
+	Before []string // a command to run before every start, restarts included; nil for none
+}
