@@ -26,19 +26,20 @@ var NodeSteps = map[NodeStatus][]NodeStatus{
 type Role string
 
 const (
-	RoleManager Role = "Manager" // scheduler and accounts
-	RoleLogin   Role = "Login"   // where people log in and submit
-	RoleCompute Role = "Compute" // where jobs run
+	RoleManager Role = "Scheduler" // runs the scheduler's controller
+	RoleAccount Role = "Account"   // keeps the accounts; a second manager in DeployStandard
+	RoleLogin   Role = "Login"     // where people log in and submit
+	RoleCompute Role = "Compute"   // where jobs run
 )
 
 // InstanceType is a kind of machine.
 type InstanceType struct {
-	Name     string  `json:"name"` // as "ecs.n1.tiny"
-	Cores    int     `json:"cores"`
-	MemoryMB int     `json:"memory_mb"`
-	GPUs     int     `json:"gpus"`
-	GPUSpec  string  `json:"gpu_spec"`
-	Price    float64 `json:"price"` // per hour, pay as you go
+	Name     string  `json:"name" yaml:"name"` // as "ecs.n1.tiny"
+	Cores    int     `json:"cores" yaml:"cores"`
+	MemoryMB int     `json:"memory_mb" yaml:"memory_mb"`
+	GPUs     int     `json:"gpus" yaml:"gpus"`
+	GPUSpec  string  `json:"gpu_spec" yaml:"gpu_spec"`
+	Price    float64 `json:"price" yaml:"price"` // per hour, pay as you go
 }
 
 // Member is a node as the other nodes of its cluster know it.

@@ -1,0 +1,112 @@
+// Package config is the service's configuration: one typed struct, strictly
+// decoded, with its defaults in one place.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net/netip"
+	"os"
+
+	"go.yaml.in/yaml/v3"
+
+	"ehpc/internal/hpc"
+)
+
+// Config is everything that can be configured.
+type Config struct {
+	Region        string             `yaml:"region"`         // answered and defaulted; official clients accept only names they know
+	Zone          string             `yaml:"zone"`           // answered where the document shows a zone
+	Scheduler     string             `yaml:"scheduler"`      // of a cluster that names none
+	OsTag         string             `yaml:"os_tag"`         // of a cluster that names none
+	ManagerType   string             `yaml:"manager_type"`   // instance types where none is named
+	LoginType     string             `yaml:"login_type"`     //
+	ComputeType   string             `yaml:"compute_type"`   //
+	InstanceTypes []hpc.InstanceType `yaml:"instance_types"` // replaces the built-in table
+	Overcommit    Overcommit         `yaml:"overcommit"`     // of the local provider
+	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
+	Egress        bool               `yaml:"egress"`         // nodes reach outside through NAT
+	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
+	MaxClusters   int                `yaml:"max_clusters"`   // per owner
+}
+
+// Overcommit is how many times the machine's cores and memory may be promised.
+type Overcommit struct {
+	Cores  float64 `yaml:"cores"`
+	Memory float64 `yaml:"memory"`
+}
+
+// Default is the configuration of a service that was told nothing.
+func Default() Config {
+	return Config{
+		Region:        "cn-hangzhou",
+		Zone:          "cn-hangzhou-h",
+		Scheduler:     "slurm",
+		OsTag:         "Debian_12_64",
+		ManagerType:   "ecs.n1.medium",
+		LoginType:     "ecs.n1.small",
+		ComputeType:   "ecs.n1.medium",
+		InstanceTypes: instanceTypes,
+		Overcommit:    Overcommit{Cores: 16, Memory: 2},
+		Network:       "10.240.0.0/12",
+		MaxNodes:      200,
+		MaxClusters:   50,
+	}
+}
+
+// Load reads a configuration file over the defaults. An unknown key is an error.
+func Load(file string) (Config, error) {
+	c := Default()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return c, fmt.Errorf("cannot read the configuration: %w", err)
+	}
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
+		return c, fmt.Errorf("cannot read the configuration %s: %w", file, err)
+	}
+	if err := c.Check(); err != nil {
+		return c, fmt.Errorf("the configuration %s is wrong: %w", file, err)
+	}
+	return c, nil
+}
+
+// Check returns all faults at once.
+func (c *Config) Check() error {
+	var faults []error
+	fault := func(wrong bool, format string, args ...any) {
+		if wrong {
+			faults = append(faults, fmt.Errorf(format, args...))
+		}
+	}
+	fault(c.Region == "", "region is empty")
+	fault(c.Overcommit.Cores <= 0, "overcommit.cores %v is not positive", c.Overcommit.Cores)
+	fault(c.Overcommit.Memory <= 0, "overcommit.memory %v is not positive", c.Overcommit.Memory)
+	fault(c.MaxNodes < 1 || c.MaxNodes > 250, "max_nodes %d is not between 1 and 250, which a /24 holds", c.MaxNodes)
+	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
+	prefix, err := netip.ParsePrefix(c.Network)
+	fault(err != nil || !prefix.Addr().Is4() || prefix.Bits() > 24, "network %q is no IPv4 prefix of /24 or wider", c.Network)
+	names := map[string]bool{}
+	for i, t := range c.InstanceTypes {
+		fault(t.Name == "" || names[t.Name], "instance_types[%d].name %q is empty or twice there", i, t.Name)
+		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || t.Price < 0, "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
+		names[t.Name] = true
+	}
+	for key, name := range map[string]string{"manager_type": c.ManagerType, "login_type": c.LoginType, "compute_type": c.ComputeType} {
+		fault(!names[name], "%s %q is no instance type", key, name)
+	}
+	return errors.Join(faults...)
+}
+
+// InstanceType finds an instance type by name.
+func (c *Config) InstanceType(name string) (hpc.InstanceType, bool) {
+	for _, t := range c.InstanceTypes {
+		if t.Name == name {
+			return t, true
+		}
+	}
+	return hpc.InstanceType{}, false
+}

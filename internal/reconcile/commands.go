@@ -1,0 +1,75 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/store"
+)
+
+// lostAfter is how long a command's result is waited for past its time limit.
+const lostAfter = time.Minute
+
+// passCommands starts the commands that wait and fetches the results of those that run.
+func (ctl *Control) passCommands(ctx context.Context) error {
+	open, err := ctl.Store.Read().OpenCommands(ctx)
+	if err != nil {
+		return err
+	}
+	for _, o := range open {
+		ctl.steps.try("command "+o.ID+" "+o.NodeID, func() {
+			if err := ctl.followCommand(ctx, o); settled(err) != nil && ctx.Err() == nil {
+				ctl.Log.Warn("cannot follow a command", "command", o.ID, "node", o.NodeID, "err", err)
+			}
+		}, func() {})
+	}
+	return nil
+}
+
+func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) error {
+	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	defer cancel()
+	limit := time.Duration(o.Timeout) * time.Second
+	node := ctl.Links.Node(o.NodeID)
+	if !o.Started {
+		err := node.StartCommand(ctx, hpc.Command{ID: o.ID, Content: o.Content, Dir: o.Dir, Timeout: limit})
+		if err != nil {
+			return ctl.missCommand(ctx, o, limit, err)
+		}
+		if err := ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandRunning}); err != nil {
+			return err
+		}
+	}
+	result, err := node.CommandResult(ctx, o.ID)
+	if errors.Is(err, link.ErrUnknownCommand) {
+		// The node was made anew since: what ran there is lost, and a command is never run twice.
+		return ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1,
+			Output: "the node was made anew while the command ran", Finished: time.Now()})
+	}
+	if err != nil {
+		return ctl.missCommand(ctx, o, limit, err)
+	}
+	if result.Status == hpc.CommandRunning {
+		return nil
+	}
+	return ctl.saveResult(ctx, o, result)
+}
+
+// missCommand gives a command up once its node has been away past its time limit.
+func (ctl *Control) missCommand(ctx context.Context, o store.OpenCommand, limit time.Duration, cause error) error {
+	if time.Since(o.Created) < limit+lostAfter {
+		return cause
+	}
+	return ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1,
+		Output: "the node did not answer: " + cause.Error(), Finished: time.Now()})
+}
+
+func (ctl *Control) saveResult(ctx context.Context, o store.OpenCommand, r hpc.CommandResult) error {
+	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return tx.SaveResult(ctx, &store.CommandResult{CommandID: o.ID, NodeID: o.NodeID, Status: r.Status,
+			Started: true, ExitCode: r.ExitCode, Output: r.Output, Finished: r.Finished})
+	})
+}

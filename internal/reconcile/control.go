@@ -1,0 +1,95 @@
+package reconcile
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ehpc/internal/link"
+	"ehpc/internal/provider"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// Links reaches the nodes' agents.
+type Links interface {
+	// Listen accepts the node's agent; it may be called again at any time.
+	Listen(nodeID string) error
+	// Forget ends what Listen began.
+	Forget(nodeID string)
+	// Present tells whether the node's agent is connected.
+	Present(nodeID string) bool
+	// Node is the node's agent; its calls fail with link.ErrAbsent while it is not connected.
+	Node(nodeID string) link.Node
+	// Scheduler is the scheduler behind a manager's agent.
+	Scheduler(nodeID string) scheduler.Scheduler
+}
+
+// Limits are how long things may take.
+type Limits struct {
+	Agent  time.Duration // from a machine's start until its agent is there
+	Join   time.Duration // from a node's set-up until the scheduler has it
+	Silent time.Duration // an agent may be away while its machine runs
+	Step   time.Duration // one step
+	Every  time.Duration // between two passes without a wake-up
+}
+
+// DefaultLimits are the limits outside tests.
+var DefaultLimits = Limits{
+	Agent:  60 * time.Second,
+	Join:   60 * time.Second,
+	Silent: 60 * time.Second,
+	Step:   90 * time.Second,
+	Every:  2 * time.Second,
+}
+
+// Options are what the loops work with.
+type Options struct {
+	Store    *store.Store
+	Provider provider.Provider
+	Links    Links
+	Limits   Limits
+	Log      *slog.Logger
+
+	Interrupt Interrupt // nil outside tests
+}
+
+// Control runs the loops.
+type Control struct {
+	Options
+
+	clusters, nodes, jobs, commands, sweep *Loop
+
+	steps  inflight
+	silent silences
+}
+
+// New prepares the loops; Run runs them.
+func New(o Options) *Control {
+	ctl := &Control{Options: o}
+	ctl.clusters = newLoop("clusters", o.Limits.Every, o.Log, ctl.passClusters)
+	ctl.nodes = newLoop("nodes", o.Limits.Every, o.Log, ctl.passNodes)
+	ctl.jobs = newLoop("jobs", o.Limits.Every, o.Log, ctl.passJobs)
+	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
+	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
+	return ctl
+}
+
+// Run runs every loop until ctx is done and waits for the steps under way.
+func (ctl *Control) Run(ctx context.Context) {
+	var wg sync.WaitGroup
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.sweep} {
+		wg.Go(func() { l.Run(ctx) })
+	}
+	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
+	wg.Wait()
+	ctl.steps.wg.Wait()
+}
+
+// Wake starts a pass of every loop: something was asked for, or has changed.
+func (ctl *Control) Wake() {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands} {
+		l.Wake()
+	}
+}

@@ -1,0 +1,120 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// passJobs brings every running cluster's job rows to what its scheduler shows.
+func (ctl *Control) passJobs(ctx context.Context) error {
+	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
+	if err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		if !c.Wanted || c.Status != hpc.ClusterRunning {
+			continue
+		}
+		ctl.steps.try("jobs "+c.ID, func() {
+			if err := ctl.followJobs(ctx, c); settled(err) != nil && ctx.Err() == nil {
+				ctl.Log.Warn("cannot follow jobs", "cluster", c.ID, "err", err)
+			}
+		}, func() {})
+	}
+	return nil
+}
+
+func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	m := (&clusterView{Nodes: nodes}).manager()
+	if m == nil || m.Status != hpc.NodeRunning || !ctl.Links.Present(m.ID) {
+		return nil
+	}
+	sched := ctl.Links.Scheduler(m.ID)
+	seen, err := sched.Observe(ctx, c.Cursor)
+	if err != nil {
+		return fmt.Errorf("cannot observe the scheduler: %w", err)
+	}
+	v := &jobsView{ClusterID: c.ID, Seen: seen}
+	var p jobsPlan
+	err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := v.read(ctx, tx); err != nil {
+			return err
+		}
+		p = planJobs(time.Now(), v)
+		for _, row := range p.Save {
+			if err := tx.SaveJob(ctx, row); err != nil {
+				return err
+			}
+		}
+		for _, row := range p.Insert {
+			if err := tx.InsertJob(ctx, row); err != nil {
+				return err
+			}
+		}
+		if seen.Cursor == c.Cursor {
+			return nil
+		}
+		return tx.AdvanceCursor(ctx, c.ID, c.Cursor, seen.Cursor)
+	})
+	if err != nil {
+		return err
+	}
+	if err := ctl.releaseJobs(ctx, c.ID, sched.Release, p.Release, v.Open); err != nil {
+		return err
+	}
+	if len(p.Cancel) > 0 {
+		return sched.Cancel(ctx, p.Cancel...)
+	}
+	return nil
+}
+
+// read fills in the rows that the observation is about. It runs in the
+// transaction that writes them, so that no submission slips between.
+func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
+	if v.Open, err = tx.OpenJobs(ctx, v.ClusterID); err != nil {
+		return err
+	}
+	seen := slices.Concat(ids(v.Seen.Queue), ids(v.Seen.Ends))
+	slices.Sort(seen)
+	if v.Known, err = tx.JobsOfSched(ctx, v.ClusterID, slices.Compact(seen)); err != nil {
+		return err
+	}
+	if v.Names, err = tx.AccountNames(ctx, v.ClusterID); err != nil {
+		return err
+	}
+	v.Names[0] = "root"
+	return nil
+}
+
+// releaseJobs releases what was committed but not released before a crash.
+func (ctl *Control) releaseJobs(ctx context.Context, clusterID string, release func(context.Context, ...string) error, ids []string, rows []*store.Job) error {
+	if len(ids) == 0 {
+		return nil
+	}
+	if err := release(ctx, ids...); err != nil {
+		return err
+	}
+	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		for _, row := range rows {
+			if !slices.Contains(ids, row.SchedID) {
+				continue
+			}
+			row.Released = true
+			if err := tx.SaveJob(ctx, row); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}

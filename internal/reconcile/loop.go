@@ -1,0 +1,101 @@
+// Package reconcile makes the world match the rows. Every loop observes, plans
+// with a pure function and applies small idempotent steps; it is woken by a
+// signal that carries no data and by a timer that does the same full pass. Rows
+// are the only work queue, so killing the process at any point is safe.
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ehpc/internal/store"
+)
+
+// Loop runs one pass after another.
+type Loop struct {
+	name  string
+	every time.Duration
+	pass  func(context.Context) error
+	wake  chan struct{}
+	log   *slog.Logger
+}
+
+func newLoop(name string, every time.Duration, log *slog.Logger, pass func(context.Context) error) *Loop {
+	return &Loop{name: name, every: every, pass: pass, wake: make(chan struct{}, 1), log: log}
+}
+
+// Wake makes the next pass start at once. It never blocks.
+func (l *Loop) Wake() {
+	select {
+	case l.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run passes until ctx is done.
+func (l *Loop) Run(ctx context.Context) {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-timer.C:
+		case <-l.wake:
+		}
+		if err := l.pass(ctx); err != nil && ctx.Err() == nil {
+			l.log.Error("pass failed", "loop", l.name, "err", err)
+		}
+		timer.Reset(l.every)
+	}
+}
+
+// inflight runs steps beside each other, but never two for the same object.
+type inflight struct {
+	mu   sync.Mutex
+	busy map[string]bool
+	wg   sync.WaitGroup
+}
+
+// try starts run unless a step of that object is under way; done is called after it.
+func (f *inflight) try(key string, run func(), done func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy[key] {
+		return
+	}
+	if f.busy == nil {
+		f.busy = map[string]bool{}
+	}
+	f.busy[key] = true
+	f.wg.Go(func() {
+		run()
+		f.mu.Lock()
+		delete(f.busy, key)
+		f.mu.Unlock()
+		done()
+	})
+}
+
+func (f *inflight) has(key string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.busy[key]
+}
+
+// backoff is how long to wait before another attempt, after so many failures.
+func backoff(attempts int) time.Duration {
+	return min(time.Second<<min(attempts, 5), 30*time.Second)
+}
+
+// settled hides an error that only says that somebody else was first: the next
+// pass looks again.
+func settled(err error) error {
+	if errors.Is(err, store.ErrConflict) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,290 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/provider"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// attemptsLimit is after how many failures in a row a node goes to exception.
+const attemptsLimit = 4
+
+// exceptionRest is how long a node in exception is left alone before it is tried again.
+const exceptionRest = time.Minute
+
+// silences remembers since when agents are away.
+type silences struct {
+	mu    sync.Mutex
+	since map[string]time.Time
+}
+
+func (s *silences) note(id string, present bool, now time.Time) (since time.Time, away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.since == nil {
+		s.since = map[string]time.Time{}
+	}
+	if present {
+		delete(s.since, id)
+		return time.Time{}, false
+	}
+	if _, known := s.since[id]; !known {
+		s.since[id] = now
+	}
+	return s.since[id], true
+}
+
+// passNodes takes every node one step further.
+func (ctl *Control) passNodes(ctx context.Context) error {
+	machines := ctl.machines(ctx)
+	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
+	if err != nil {
+		return err
+	}
+	for _, c := range clusters {
+		if err := ctl.passClusterNodes(ctx, c, machines); err != nil {
+			ctl.Log.Error("node pass failed", "cluster", c.ID, "err", err)
+		}
+	}
+	return nil
+}
+
+func (ctl *Control) machines(ctx context.Context) map[string]provider.Machine {
+	list, err := ctl.Provider.List(ctx)
+	if err != nil {
+		ctl.Log.Error("cannot list machines", "err", err)
+		return nil
+	}
+	machines := make(map[string]provider.Machine, len(list))
+	for _, m := range list {
+		machines[m.ID] = m
+	}
+	return machines
+}
+
+func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, machines map[string]provider.Machine) error {
+	nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
+	if err != nil || len(nodes) == 0 {
+		return err
+	}
+	plans := map[string]hpc.NodePlan{}
+	if c.Wanted {
+		if plans, err = nodePlans(ctx, ctl.Store.Read(), c, nodes); err != nil {
+			return err
+		}
+	}
+	v := &clusterView{Cluster: c, Nodes: nodes, Machines: machines,
+		Present: map[string]bool{}, Silent: map[string]time.Time{}, Plans: map[string]string{}}
+	now := time.Now()
+	for _, n := range nodes {
+		if err := ctl.Links.Listen(n.ID); err != nil {
+			return err
+		}
+		v.Present[n.ID] = ctl.Links.Present(n.ID)
+		if since, away := ctl.silent.note(n.ID, v.Present[n.ID], now); away {
+			v.Silent[n.ID] = since
+		}
+		v.Plans[n.ID] = planHash(plans[n.ID])
+	}
+	v.Sched = ctl.observeSched(ctx, v)
+	for _, s := range planNodes(now, v, ctl.Limits) {
+		ctl.steps.try(s.Node.ID, func() { ctl.applyNode(ctx, v, s, plans[s.Node.ID]) }, ctl.Wake)
+	}
+	return nil
+}
+
+// observeSched asks the cluster's scheduler for its nodes; nil when it cannot tell.
+func (ctl *Control) observeSched(ctx context.Context, v *clusterView) map[string]scheduler.Node {
+	m := v.manager()
+	if m == nil || !v.Cluster.Wanted || !v.Present[m.ID] || (m.Status != hpc.NodeReady && m.Status != hpc.NodeRunning) {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	list, err := ctl.Links.Scheduler(m.ID).Nodes(ctx)
+	if err != nil {
+		ctl.Log.Warn("cannot list the scheduler's nodes", "cluster", v.Cluster.ID, "err", err)
+		return nil
+	}
+	sched := make(map[string]scheduler.Node, len(list))
+	for _, s := range list {
+		sched[s.Name] = s
+	}
+	ctl.noteSched(ctx, v.Nodes, sched)
+	return sched
+}
+
+func (ctl *Control) noteSched(ctx context.Context, nodes []*store.Node, sched map[string]scheduler.Node) {
+	for _, n := range nodes {
+		s := sched[n.Hostname]
+		if !n.HasRole(hpc.RoleCompute) || (s.Raw == n.SchedState && s.CoresUsed == n.CoresUsed && s.MemUsedMB == n.MemoryUsed) {
+			continue
+		}
+		err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+			return tx.NoteSched(ctx, n.ID, s.Raw, s.CoresUsed, s.MemUsedMB)
+		})
+		if settled(err) != nil {
+			ctl.Log.Error("cannot note a node's load", "node", n.ID, "err", err)
+		}
+	}
+}
+
+// applyNode carries out one step and notes how it went.
+func (ctl *Control) applyNode(ctx context.Context, v *clusterView, s nodeStep, plan hpc.NodePlan) {
+	ctx, cancel := context.WithTimeout(ctx, ctl.Limits.Step)
+	defer cancel()
+	n := s.Node
+	err := ctl.interrupted("before " + string(s.Act))
+	if err == nil {
+		err = ctl.doNode(ctx, v, s, plan)
+	}
+	if err == nil {
+		err = ctl.interrupted("after " + string(s.Act))
+	}
+	if settled(err) == nil || errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
+		return
+	}
+	ctl.Log.Warn("node step failed", "cluster", n.ClusterID, "node", n.ID, "step", s.Act, "err", err)
+	reason := fmt.Sprintf("cannot %s: %v", s.Act, err)
+	if n.Attempts+1 >= attemptsLimit && n.Wanted && n.Status != hpc.NodeException {
+		err = ctl.stepNode(ctx, n, hpc.NodeException, store.Error, reason)
+	} else {
+		err = ctl.retryNode(ctx, n, reason)
+	}
+	if settled(err) != nil {
+		ctl.Log.Error("cannot note a failed step", "node", n.ID, "err", err)
+	}
+}
+
+func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan hpc.NodePlan) error {
+	n := s.Node
+	switch s.Act {
+	case makeMachine:
+		return ctl.makeMachine(ctx, n)
+	case applyPlan:
+		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
+			return err
+		}
+		n.Plan = planHash(plan)
+		return ctl.stepNode(ctx, n, hpc.NodeReady, store.Info, "")
+	case refreshPlan:
+		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
+			return err
+		}
+		return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+			return tx.NotePlan(ctx, n.ID, planHash(plan))
+		})
+	case enterDuty:
+		return ctl.stepNode(ctx, n, hpc.NodeRunning, store.Info, "")
+	case loseMachine:
+		return ctl.loseMachine(ctx, v, n, s.Reason)
+	case failNode:
+		return ctl.stepNode(ctx, n, hpc.NodeException, store.Error, s.Reason)
+	case retryNode:
+		to := hpc.NodeInit
+		if !v.Present[n.ID] {
+			to = hpc.NodeUninit
+		}
+		return ctl.stepNode(ctx, n, to, store.Info, "")
+	case drainNode:
+		return ctl.Links.Scheduler(v.manager().ID).Drain(ctx, n.Hostname, "ehpc: the node is to be deleted")
+	case releaseNode:
+		return ctl.releaseNode(ctx, v, n)
+	}
+	return fmt.Errorf("unknown step %q", s.Act)
+}
+
+func (ctl *Control) makeMachine(ctx context.Context, n *store.Node) error {
+	m, err := ctl.Provider.Create(ctx, provider.Spec{ID: n.ID, ClusterID: n.ClusterID, Hostname: n.Hostname,
+		Type: n.InstanceType, Image: n.ImageID, Manager: n.HasRole(hpc.RoleManager)})
+	if err != nil {
+		return err
+	}
+	n.Address, n.BootID, n.Plan = m.Address, m.BootID, ""
+	return ctl.stepNode(ctx, n, hpc.NodeInit, store.Info, "")
+}
+
+// loseMachine takes note that a node's machine is gone. The scheduler hears of
+// it at once, so that it requeues the node's jobs without waiting for its own
+// time limit.
+func (ctl *Control) loseMachine(ctx context.Context, v *clusterView, n *store.Node, reason string) error {
+	if n.HasRole(hpc.RoleCompute) && v.Sched != nil {
+		if err := ctl.Links.Scheduler(v.manager().ID).Down(ctx, n.Hostname, "ehpc: "+reason); err != nil {
+			ctl.Log.Warn("cannot tell the scheduler of a lost node", "node", n.ID, "err", err)
+		}
+	}
+	n.Plan = ""
+	return ctl.stepNode(ctx, n, hpc.NodeUninit, store.Warn, reason+", it is made anew")
+}
+
+func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.Node) error {
+	if v.Cluster.Wanted && v.Sched != nil && n.HasRole(hpc.RoleCompute) {
+		if err := ctl.leaveScheduler(ctx, v.manager().ID, n); err != nil {
+			return err
+		}
+	}
+	if err := ctl.Provider.Destroy(ctx, n.ID); err != nil {
+		return err
+	}
+	ctl.Links.Forget(n.ID)
+	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.DropNode(ctx, n.ID); err != nil {
+			return err
+		}
+		return tx.Log(ctx, n.ClusterID, "DeleteNodes", store.Info, fmt.Sprintf("node %s (%s) is gone", n.Hostname, n.ID), time.Now())
+	})
+}
+
+func (ctl *Control) leaveScheduler(ctx context.Context, managerID string, n *store.Node) error {
+	sched := ctl.Links.Scheduler(managerID)
+	if n.Force {
+		if err := sched.Down(ctx, n.Hostname, "ehpc: the node is deleted"); err != nil && !errors.Is(err, scheduler.ErrNotFound) {
+			return err
+		}
+	}
+	return sched.Remove(ctx, n.Hostname)
+}
+
+// stepNode moves a node's status and logs it, in one transaction.
+func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStatus, level, reason string) error {
+	now := time.Now()
+	var retry time.Time
+	if to == hpc.NodeException {
+		retry = now.Add(exceptionRest)
+	}
+	err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.StepNode(ctx, n, to, reason, now, retry); err != nil {
+			return err
+		}
+		return tx.Log(ctx, n.ClusterID, "Node", level, nodeLine(n, to, reason), now)
+	})
+	if err == nil {
+		ctl.Log.Info("node moved", "cluster", n.ClusterID, "node", n.ID, "from", n.Status, "to", to)
+	}
+	return err
+}
+
+func (ctl *Control) retryNode(ctx context.Context, n *store.Node, reason string) error {
+	now := time.Now()
+	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.RetryNode(ctx, n, reason, now.Add(backoff(n.Attempts))); err != nil {
+			return err
+		}
+		return tx.Log(ctx, n.ClusterID, "Node", store.Warn, nodeLine(n, n.Status, reason), now)
+	})
+}
+
+func nodeLine(n *store.Node, to hpc.NodeStatus, reason string) string {
+	line := fmt.Sprintf("node %s (%s) is %s", n.Hostname, n.ID, to)
+	if reason != "" {
+		line += ": " + reason
+	}
+	return line
+}

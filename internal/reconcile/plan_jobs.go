@@ -1,0 +1,227 @@
+package reconcile
+
+import (
+	"slices"
+	"strconv"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// abandonAfter is how long an accepted job may be without an answer to its
+// request before it is given up: longer than any request may take.
+const abandonAfter = 2 * time.Minute
+
+// jobsPlan is what follows from one observation of a scheduler.
+type jobsPlan struct {
+	Save    []*store.Job // changed rows
+	Insert  []*store.Job // jobs submitted behind the API's back
+	Release []string     // scheduler ids that may start
+	Cancel  []string     // scheduler ids that are not wanted
+}
+
+// jobsView is what planJobs decides on.
+type jobsView struct {
+	ClusterID string
+	Open      []*store.Job // rows that have not ended; planJobs may change them
+	Known     []*store.Job // further rows with ids that the observation names
+	Names     map[int]string
+	Seen      scheduler.Observation
+}
+
+// planJobs moves rows to what the scheduler shows. A row that the scheduler
+// does not show is left as it is.
+func planJobs(now time.Time, v *jobsView) jobsPlan {
+	var p jobsPlan
+	queue, ends := byRow(v.Seen.Queue), byRow(v.Seen.Ends)
+	tokens := map[string]string{}
+	for _, j := range v.Seen.Queue {
+		if j.Token != "" {
+			tokens[j.Token] = rowID(j)
+		}
+	}
+	known := map[string]bool{}
+	for _, row := range v.Known {
+		known[row.SchedID] = true
+	}
+	for _, row := range v.Open {
+		if row.SchedID == "" {
+			known[tokens[row.Token]] = true
+			p.abandon(now, row, tokens[row.Token], v.Seen.Begun)
+			continue
+		}
+		known[row.SchedID] = true
+		waiting := queue[row.SchedID]
+		switch {
+		case !row.Wanted && len(waiting) > 0:
+			p.Cancel = append(p.Cancel, row.SchedID)
+		case row.Wanted && !row.Released && len(waiting) > 0:
+			p.Release = append(p.Release, row.SchedID)
+		}
+		if followJob(row, waiting, ends[row.SchedID]) {
+			row.Modified = now
+			p.Save = append(p.Save, row)
+		}
+	}
+	for _, id := range slices.Concat(ids(v.Seen.Queue), ids(v.Seen.Ends)) {
+		if known[id] {
+			continue
+		}
+		known[id] = true
+		if row := strange(now, v, id, queue[id], ends[id]); row != nil {
+			p.Insert = append(p.Insert, row)
+		}
+	}
+	return p
+}
+
+// abandon gives up an accepted job whose request was never answered with an id.
+func (p *jobsPlan) abandon(now time.Time, row *store.Job, id string, begun time.Time) {
+	if row.Wanted && now.Sub(row.Modified) < abandonAfter {
+		return
+	}
+	if id != "" {
+		p.Cancel = append(p.Cancel, id)
+		return
+	}
+	if begun.Sub(row.Modified) < abandonAfter {
+		return // it may still be on its way
+	}
+	row.Wanted, row.State, row.Ended, row.Modified = false, hpc.JobCancelled, now, now
+	p.Save = append(p.Save, row)
+}
+
+// rowID is the id of the row that an observed job belongs to: arrays have one row.
+func rowID(j scheduler.Job) string {
+	if j.Array != "" {
+		return j.Array
+	}
+	return j.ID
+}
+
+func byRow(jobs []scheduler.Job) map[string][]scheduler.Job {
+	m := map[string][]scheduler.Job{}
+	for _, j := range jobs {
+		m[rowID(j)] = append(m[rowID(j)], j)
+	}
+	return m
+}
+
+func ids(jobs []scheduler.Job) []string {
+	list := make([]string, len(jobs))
+	for i, j := range jobs {
+		list[i] = rowID(j)
+	}
+	return list
+}
+
+// strange makes a row for a job that was submitted on a node; nil for one that
+// carries a token of ours, whose row another pass will know.
+func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job) *store.Job {
+	first := slices.Concat(queue, ends)[0]
+	if first.Token != "" {
+		return nil
+	}
+	owner, known := v.Names[first.UID]
+	if !known {
+		owner = strconv.Itoa(first.UID)
+	}
+	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
+		Name: first.Name, Queue: first.Queue, Wanted: true, Released: true, NodeList: []string{},
+		Submitted: first.Submit, Modified: now}
+	followJob(row, queue, ends)
+	return row
+}
+
+// followJob brings a row to what was observed of it; it tells whether anything changed.
+func followJob(row *store.Job, queue, ends []scheduler.Job) bool {
+	before := *row
+	row.Ends += len(ends)
+	for _, e := range ends {
+		takeJob(row, e)
+		if e.ExitCode != 0 {
+			row.ExitCode = e.ExitCode
+		}
+	}
+	for _, j := range queue {
+		takeJob(row, j)
+	}
+	if len(queue) > 0 {
+		row.State = queueState(queue)
+		row.Ended = time.Time{}
+	} else if len(ends) > 0 && row.Ends >= tasks(row) {
+		last := ends[len(ends)-1]
+		row.State, row.Ended = endState(row, ends), last.End
+	}
+	return !sameJob(&before, row)
+}
+
+func sameJob(a, b *store.Job) bool {
+	return a.State == b.State && a.Reason == b.Reason && a.Ends == b.Ends && a.ExitCode == b.ExitCode &&
+		a.Restarts == b.Restarts && a.Cores == b.Cores && a.Priority == b.Priority && a.Queue == b.Queue &&
+		a.Started.Equal(b.Started) && a.Ended.Equal(b.Ended) && slices.Equal(a.NodeList, b.NodeList) &&
+		a.Stdout == b.Stdout && a.Stderr == b.Stderr
+}
+
+// tasks is how many ends the row's job has; an array of unknown size has ended
+// when nothing of it is queued.
+func tasks(row *store.Job) int {
+	r, err := hpc.ParseArray(row.Spec.Array)
+	if err != nil {
+		return 1
+	}
+	return r.Len()
+}
+
+// takeJob copies what one observed job tells about its row.
+func takeJob(row *store.Job, j scheduler.Job) {
+	row.Reason = j.Reason
+	if len(j.Nodes) > 0 {
+		row.NodeList, row.Nodes = j.Nodes, len(j.Nodes)
+	}
+	if j.Cores > 0 {
+		row.Cores = j.Cores
+	}
+	if j.Priority > 0 {
+		row.Priority = j.Priority
+	}
+	if j.Queue != "" {
+		row.Queue = j.Queue
+	}
+	if j.Stdout != "" {
+		row.Stdout, row.Stderr = j.Stdout, j.Stderr
+	}
+	row.Restarts = max(row.Restarts, j.Restarts)
+	if !j.Start.IsZero() && (row.Started.IsZero() || j.Array == "") {
+		row.Started = j.Start
+	}
+}
+
+// queueState is an array's state while some of it is queued: it runs as soon as
+// one task does.
+func queueState(jobs []scheduler.Job) hpc.JobState {
+	for _, want := range []hpc.JobState{hpc.JobRunning, hpc.JobCompleting, hpc.JobSuspended} {
+		for _, j := range jobs {
+			if j.State == want {
+				return want
+			}
+		}
+	}
+	return hpc.JobPending
+}
+
+// endState is the state of a row whose tasks have all ended: completed only if
+// every one of them is.
+func endState(row *store.Job, ends []scheduler.Job) hpc.JobState {
+	for _, e := range ends {
+		if e.State != hpc.JobCompleted {
+			return e.State
+		}
+	}
+	if row.ExitCode != 0 {
+		return hpc.JobFailed
+	}
+	return hpc.JobCompleted
+}

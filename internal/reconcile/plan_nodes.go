@@ -1,0 +1,175 @@
+package reconcile
+
+import (
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/provider"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// nodeAct is what is done to a node next.
+type nodeAct string
+
+const (
+	makeMachine nodeAct = "make machine"  // or make it anew
+	applyPlan   nodeAct = "set up"        // files and services, then ready
+	refreshPlan nodeAct = "refresh"       // files and services of a node in service
+	enterDuty   nodeAct = "enter service" // ready to running
+	loseMachine nodeAct = "lose machine"  // its machine is gone: tell the scheduler, begin anew
+	failNode    nodeAct = "fail"          // to exception, with the reason
+	retryNode   nodeAct = "retry"         // from exception
+	drainNode   nodeAct = "drain"
+	releaseNode nodeAct = "release" // out of the scheduler, machine destroyed, row dropped
+)
+
+// nodeStep is one step of a node's life.
+type nodeStep struct {
+	Node   *store.Node
+	Act    nodeAct
+	Reason string
+}
+
+// clusterView is what was observed of one cluster. A part that could not be
+// observed is not known, never empty.
+type clusterView struct {
+	Cluster  *store.Cluster
+	Nodes    []*store.Node
+	Machines map[string]provider.Machine // by node id; nil: not known
+	Present  map[string]bool             // agents that are connected
+	Silent   map[string]time.Time        // since when an agent is away
+	Sched    map[string]scheduler.Node   // by hostname; nil: not known
+	Plans    map[string]string           // the hash of each node's plan as it should be
+}
+
+func (v *clusterView) manager() *store.Node {
+	for _, n := range v.Nodes {
+		if n.HasRole(hpc.RoleManager) {
+			return n
+		}
+	}
+	return nil
+}
+
+// planNodes says what to do next for each node of a cluster: at most one step a
+// node, none for a node that has to wait.
+func planNodes(now time.Time, v *clusterView, lim Limits) []nodeStep {
+	var steps []nodeStep
+	for _, n := range v.Nodes {
+		if now.Before(n.RetryAt) {
+			continue
+		}
+		var s *nodeStep
+		if n.Wanted {
+			s = planWanted(now, v, n, lim)
+		} else {
+			s = planUnwanted(v, n)
+		}
+		if s != nil {
+			s.Node = n
+			steps = append(steps, *s)
+		}
+	}
+	return steps
+}
+
+func planWanted(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeStep {
+	if v.Cluster.Status == hpc.ClusterUninit || v.Machines == nil {
+		return nil
+	}
+	m, there := v.Machines[n.ID]
+	alive := there && m.State == provider.Running
+	if n.Status == hpc.NodeUninit {
+		return &nodeStep{Act: makeMachine}
+	}
+	if !alive || m.BootID != n.BootID {
+		if n.Status == hpc.NodeException {
+			return &nodeStep{Act: retryNode}
+		}
+		return &nodeStep{Act: loseMachine, Reason: "its machine has died"}
+	}
+	switch n.Status {
+	case hpc.NodeInit:
+		return planInit(now, v, n, lim)
+	case hpc.NodeReady:
+		return planReady(now, v, n, lim)
+	case hpc.NodeRunning:
+		return planRunning(now, v, n, lim)
+	case hpc.NodeException:
+		if v.Present[n.ID] {
+			return &nodeStep{Act: retryNode}
+		}
+	}
+	return nil
+}
+
+func planInit(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeStep {
+	if !v.Present[n.ID] {
+		if now.Sub(n.Changed) > lim.Agent {
+			return &nodeStep{Act: failNode, Reason: "its agent has not connected in time"}
+		}
+		return nil
+	}
+	manager := v.manager()
+	if manager == nil || manager.Address == "" {
+		return nil
+	}
+	if n.HasRole(hpc.RoleCompute) && n != manager && manager.Status != hpc.NodeReady && manager.Status != hpc.NodeRunning {
+		return nil // its daemon would only wait for the controller
+	}
+	return &nodeStep{Act: applyPlan}
+}
+
+func planReady(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeStep {
+	joined := true
+	if n.HasRole(hpc.RoleManager) {
+		joined = v.Sched != nil
+	}
+	if joined && n.HasRole(hpc.RoleCompute) {
+		s, known := v.Sched[n.Hostname]
+		joined = known && s.State != scheduler.NodeUnknown && s.State != scheduler.NodeDown
+	}
+	switch {
+	case joined:
+		return &nodeStep{Act: enterDuty}
+	case now.Sub(n.Changed) > lim.Join:
+		return &nodeStep{Act: failNode, Reason: "it has not joined the scheduler in time"}
+	}
+	return nil
+}
+
+func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeStep {
+	if !v.Present[n.ID] {
+		if since, away := v.Silent[n.ID]; away && now.Sub(since) > lim.Silent {
+			return &nodeStep{Act: failNode, Reason: "its agent is silent"}
+		}
+		return nil
+	}
+	if n.Plan != v.Plans[n.ID] {
+		return &nodeStep{Act: refreshPlan}
+	}
+	return nil
+}
+
+// planUnwanted drains a node before it goes, unless its cluster goes with it,
+// was told to go at once, or its scheduler is not there to ask.
+func planUnwanted(v *clusterView, n *store.Node) *nodeStep {
+	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning {
+		return &nodeStep{Act: releaseNode}
+	}
+	if v.Sched == nil {
+		return nil
+	}
+	s, known := v.Sched[n.Hostname]
+	if !known {
+		return &nodeStep{Act: releaseNode}
+	}
+	switch s.State {
+	case scheduler.NodeDrained, scheduler.NodeDown, scheduler.NodeUnknown:
+		return &nodeStep{Act: releaseNode}
+	case scheduler.NodeDraining:
+		return nil
+	}
+	return &nodeStep{Act: drainNode}
+}

@@ -1,0 +1,59 @@
+package reconcile
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// nodePlans derives what every node of a cluster should look like from the rows.
+func nodePlans(ctx context.Context, tx store.Tx, c *store.Cluster, nodes []*store.Node) (map[string]hpc.NodePlan, error) {
+	secrets, err := tx.OpenSecrets(c)
+	if err != nil {
+		return nil, err
+	}
+	base := hpc.NodePlan{ClusterID: c.ID, ClusterName: c.Name, Scheduler: c.Scheduler, Secrets: secrets}
+	accounts, _, err := tx.Accounts(ctx, c.ID, store.Page{})
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range accounts {
+		base.Accounts = append(base.Accounts, a.HPC())
+	}
+	queues, err := tx.Queues(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	for _, q := range queues {
+		base.Queues = append(base.Queues, hpc.Queue{Name: q.Name, Default: q.IsDefault})
+	}
+	for _, n := range nodes {
+		if n.Address != "" {
+			base.Members = append(base.Members, n.Member())
+		}
+	}
+	plans := make(map[string]hpc.NodePlan, len(nodes))
+	for _, n := range nodes {
+		plan := base
+		plan.Self = n.Member()
+		if !n.HasRole(hpc.RoleManager) {
+			plan.Secrets.JWTKey = nil
+		}
+		plans[n.ID] = plan
+	}
+	return plans, nil
+}
+
+// planHash tells whether two plans are the same.
+func planHash(p hpc.NodePlan) string {
+	text, err := json.Marshal(p)
+	if err != nil {
+		panic(err) // plain data always marshals
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,80 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"ehpc/internal/hpc"
+)
+
+// Account is a row of accounts.
+type Account struct {
+	bun.BaseModel `bun:"table:accounts"`
+
+	ClusterID    string `bun:",pk"`
+	Name         string `bun:",pk"`
+	UID          int
+	UserGroup    string
+	PasswordHash string
+	Added        time.Time
+	Deleted      time.Time `bun:",nullzero"` // the row stays, so that its uid is never reused
+}
+
+// HPC is the account as the nodes need it.
+func (a *Account) HPC() hpc.Account {
+	return hpc.Account{Name: a.Name, UID: a.UID, Group: a.UserGroup, PasswordHash: a.PasswordHash}
+}
+
+// AddAccount adds an account, or brings a deleted one back with its old uid.
+// ErrConflict when the name is taken.
+func (tx Tx) AddAccount(ctx context.Context, a *Account) error {
+	var old Account
+	err := tx.db.NewSelect().Model(&old).Where("cluster_id = ? AND name = ?", a.ClusterID, a.Name).Scan(ctx)
+	switch {
+	case err == nil && old.Deleted.IsZero():
+		return ErrConflict
+	case err == nil:
+		a.UID = old.UID
+		_, err = tx.db.NewUpdate().Model(a).WherePK().Exec(ctx)
+		return err
+	case notFound(err) != ErrNotFound:
+		return err
+	}
+	err = tx.db.NewSelect().Model((*Account)(nil)).ColumnExpr("COALESCE(MAX(uid) + 1, ?)", hpc.FirstUID).
+		Where("cluster_id = ?", a.ClusterID).Scan(ctx, &a.UID)
+	if err != nil {
+		return err
+	}
+	_, err = tx.db.NewInsert().Model(a).Exec(ctx)
+	return err
+}
+
+// Account returns an account that is not deleted.
+func (tx Tx) Account(ctx context.Context, clusterID, name string) (*Account, error) {
+	a := new(Account)
+	err := tx.db.NewSelect().Model(a).
+		Where("cluster_id = ? AND name = ? AND deleted IS NULL", clusterID, name).Scan(ctx)
+	return a, notFound(err)
+}
+
+// AccountNames maps every uid of a cluster to its name, deleted ones included.
+func (tx Tx) AccountNames(ctx context.Context, clusterID string) (map[int]string, error) {
+	var rows []*Account
+	err := tx.db.NewSelect().Model(&rows).Column("uid", "name").Where("cluster_id = ?", clusterID).Scan(ctx)
+	names := make(map[int]string, len(rows))
+	for _, a := range rows {
+		names[a.UID] = a.Name
+	}
+	return names, err
+}
+
+// Accounts returns a cluster's accounts in the order they were added, and how many there are.
+func (tx Tx) Accounts(ctx context.Context, clusterID string, page Page) ([]*Account, int, error) {
+	var rows []*Account
+	q := tx.db.NewSelect().Model(&rows).
+		Where("cluster_id = ? AND deleted IS NULL", clusterID).Order("added", "uid")
+	n, err := page.apply(q).ScanAndCount(ctx)
+	return rows, int(n), err
+}

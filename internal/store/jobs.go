@@ -1,0 +1,115 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"ehpc/internal/hpc"
+)
+
+// Job is a row of jobs.
+type Job struct {
+	bun.BaseModel `bun:"table:jobs"`
+
+	ID          string `bun:",pk"` // ours, time-ordered
+	ClusterID   string
+	Rev         int64
+	PublicID    string // what SubmitJob answered, for ever; "" until then
+	SchedID     string // the scheduler's present id
+	Token       string // ours, secret; "" for jobs submitted on a node
+	Owner       string // account
+	Name        string
+	Queue       string
+	State       hpc.JobState
+	Reason      string
+	Wanted      bool        // false: cancel it
+	Released    bool        // may start
+	Spec        hpc.JobSpec `bun:",type:text"`
+	CommandLine string
+	Priority    int
+	NodeList    []string `bun:",type:text"`
+	Nodes       int
+	Cores       int
+	Restarts    int
+	Ends        int // of an array: how many tasks have ended
+	ExitCode    int
+	Stdout      string
+	Stderr      string
+	Submitted   time.Time
+	Started     time.Time `bun:",nullzero"`
+	Ended       time.Time `bun:",nullzero"`
+	Modified    time.Time
+}
+
+// InsertJob adds a job.
+func (tx Tx) InsertJob(ctx context.Context, j *Job) error {
+	_, err := tx.db.NewInsert().Model(j).Exec(ctx)
+	return err
+}
+
+// Job returns a job by our id.
+func (tx Tx) Job(ctx context.Context, id string) (*Job, error) {
+	j := new(Job)
+	err := tx.db.NewSelect().Model(j).Where("id = ?", id).Scan(ctx)
+	return j, notFound(err)
+}
+
+// SaveJob writes a job that was read at its present revision; ErrConflict when
+// it was changed meanwhile.
+func (tx Tx) SaveJob(ctx context.Context, j *Job) error {
+	rev := j.Rev
+	j.Rev++
+	err := one(tx.db.NewUpdate().Model(j).WherePK().Where("rev = ?", rev).Exec(ctx))
+	if err != nil {
+		j.Rev = rev
+	}
+	return err
+}
+
+// OpenJobs returns a cluster's jobs that have not ended, oldest first.
+func (tx Tx) OpenJobs(ctx context.Context, clusterID string) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.NewSelect().Model(&rows).
+		Where("cluster_id = ? AND ended IS NULL", clusterID).Order("id").Scan(ctx)
+	return rows, err
+}
+
+// JobsOfSched returns a cluster's jobs that carry one of the scheduler's ids.
+func (tx Tx) JobsOfSched(ctx context.Context, clusterID string, ids []string) ([]*Job, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []*Job
+	err := tx.db.NewSelect().Model(&rows).
+		Where("cluster_id = ? AND sched_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
+	return rows, err
+}
+
+// JobFilter says which jobs a listing shows.
+type JobFilter struct {
+	Owner     string // "" for every account
+	Finished  bool   // only ended ones
+	Open      bool   // only those that have not ended
+	Rerunable *bool
+}
+
+// Jobs returns a cluster's jobs that SubmitJob has answered for, newest first,
+// and how many there are.
+func (tx Tx) Jobs(ctx context.Context, clusterID string, f JobFilter, page Page) ([]*Job, int, error) {
+	var rows []*Job
+	q := tx.db.NewSelect().Model(&rows).
+		Where("cluster_id = ? AND public_id <> ''", clusterID).Order("id DESC")
+	if f.Owner != "" {
+		q = q.Where("owner = ?", f.Owner)
+	}
+	if f.Finished {
+		q = q.Where("ended IS NOT NULL")
+	}
+	if f.Open {
+		q = q.Where("ended IS NULL")
+	}
+	n, err := page.apply(q).ScanAndCount(ctx)
+	return rows, int(n), err
+}

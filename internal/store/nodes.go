@@ -1,0 +1,112 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+
+	"ehpc/internal/hpc"
+)
+
+// Node is a row of nodes. The row is there from the moment the node is wanted
+// until its machine is gone.
+type Node struct {
+	bun.BaseModel `bun:"table:nodes"`
+
+	ID           string `bun:",pk"`
+	ClusterID    string
+	Rev          int64
+	Hostname     string
+	Roles        []hpc.Role       `bun:",type:text"`
+	InstanceType hpc.InstanceType `bun:",type:text"` // as it was when the node was asked for
+	ImageID      string
+	Queue        string
+	CreateMode   string // manual or autoscale
+	Status       hpc.NodeStatus
+	Reason       string // why it is in exception, or what it waits for
+	Wanted       bool   // false once it is to be removed
+	Force        bool   // remove it even while it is busy
+	Address      string
+	BootID       string // of the machine that was last set up
+	Plan         string // hash of the plan its agent applied last
+	SchedState   string // the scheduler's own word
+	CoresUsed    int
+	MemoryUsed   int       // MB
+	Attempts     int       // failures in a row of its present step
+	RetryAt      time.Time `bun:",nullzero"`
+	Created      time.Time
+	Changed      time.Time // of Status
+}
+
+// HasRole tells whether the node does the role's work.
+func (n *Node) HasRole(r hpc.Role) bool { return n.Member().HasRole(r) }
+
+// Member is the node as the others of its cluster know it.
+func (n *Node) Member() hpc.Member {
+	return hpc.Member{ID: n.ID, Hostname: n.Hostname, Address: n.Address, Roles: n.Roles,
+		Cores: n.InstanceType.Cores, MemoryMB: n.InstanceType.MemoryMB, GPUs: n.InstanceType.GPUs, Queue: n.Queue}
+}
+
+// InsertNodes adds nodes; ErrConflict when a hostname is taken.
+func (tx Tx) InsertNodes(ctx context.Context, nodes []*Node) error {
+	if len(nodes) == 0 {
+		return nil
+	}
+	_, err := tx.db.NewInsert().Model(&nodes).Exec(ctx)
+	return err
+}
+
+// Nodes returns a cluster's nodes ("" for every cluster's), in the order they were added.
+func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
+	var rows []*Node
+	q := tx.db.NewSelect().Model(&rows).Order("created", "hostname")
+	if clusterID != "" {
+		q = q.Where("cluster_id = ?", clusterID)
+	}
+	return rows, q.Scan(ctx)
+}
+
+// StepNode moves a node's status; ErrConflict when it has another meanwhile. A
+// retry time that is not zero keeps the reconciler off it until then.
+func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason string, now, retry time.Time) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
+		Set("address = ?", n.Address).Set("boot_id = ?", n.BootID).Set("plan = ?", n.Plan).
+		Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).
+		Where("id = ? AND status = ?", n.ID, n.Status).Exec(ctx))
+}
+
+// RetryNode notes a failed attempt at a node's present step.
+func (tx Tx) RetryNode(ctx context.Context, n *Node, reason string, at time.Time) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("rev = rev + 1").Set("attempts = attempts + 1").Set("retry_at = ?", at).Set("reason = ?", reason).
+		Where("id = ? AND status = ?", n.ID, n.Status).Exec(ctx))
+}
+
+// NotePlan records that a node's agent applied a plan.
+func (tx Tx) NotePlan(ctx context.Context, id, plan string) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("rev = rev + 1").Set("plan = ?", plan).Where("id = ?", id).Exec(ctx))
+}
+
+// NoteSched records what the scheduler says of a node.
+func (tx Tx) NoteSched(ctx context.Context, id, state string, cores, memoryMB int) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("sched_state = ?", state).Set("cores_used = ?", cores).Set("memory_used = ?", memoryMB).
+		Where("id = ?", id).Exec(ctx))
+}
+
+// UnwantNode marks a node for removal, with force even while it is busy.
+func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Time) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("rev = rev + 1").Set("wanted = ?", false).Set("force = ?", force).
+		Set("status = ?", hpc.NodeReleasing).Set("attempts = 0").Set("retry_at = NULL").Set("changed = ?", now).
+		Where("id = ?", id).Exec(ctx))
+}
+
+// DropNode forgets a node whose machine is gone.
+func (tx Tx) DropNode(ctx context.Context, id string) error {
+	_, err := tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Exec(ctx)
+	return err
+}

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"time"
+
+	"github.com/uptrace/bun"
+)
+
+// Queue is a row of queues.
+type Queue struct {
+	bun.BaseModel `bun:"table:queues"`
+
+	ClusterID string `bun:",pk"`
+	Name      string `bun:",pk"`
+	IsDefault bool
+	Created   time.Time
+}
+
+// InsertQueue adds a queue.
+func (tx Tx) InsertQueue(ctx context.Context, q *Queue) error {
+	_, err := tx.db.NewInsert().Model(q).Exec(ctx)
+	return err
+}
+
+// Queues returns a cluster's queues, oldest first.
+func (tx Tx) Queues(ctx context.Context, clusterID string) ([]*Queue, error) {
+	var rows []*Queue
+	err := tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Order("created", "name").Scan(ctx)
+	return rows, err
+}
