@@ -32,9 +32,6 @@ func answer(requestID string, response any) (tree, error) {
 		return nil, fmt.Errorf("cannot encode a %T: %w", response, err)
 	}
 	out := tree{{"RequestId", requestID}}
-	if field, ok := v.Elem().Type().FieldByName("RequestId"); ok && field.Tag.Get("also") != "" {
-		out = append(out, treeMember{field.Tag.Get("also"), requestID})
-	}
 	for _, m := range body {
 		if m.name != "RequestId" {
 			out = append(out, m)

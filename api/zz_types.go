@@ -3283,10 +3283,10 @@ type GetAccountingReportResponse struct {
 	RequestId     string                  `json:"RequestId"`
 	Metrics       string                  `json:"Metrics"`
 	Data          GetAccountingReportData `json:"Data"`
-	PageNumber    int                     `json:"PageNumber,omitempty"`
-	PageSize      int                     `json:"PageSize,omitempty"`
+	PageNumber    int                     `json:"PageNumber"`
+	PageSize      int                     `json:"PageSize"`
 	TotalCoreTime int                     `json:"TotalCoreTime,omitempty"`
-	TotalCount    int                     `json:"TotalCount,omitempty"`
+	TotalCount    int                     `json:"TotalCount"`
 }
 
 type GetAccountingReportData struct {

@@ -79,16 +79,10 @@ func writeResponse(b *bytes.Buffer, a *api.Action) {
 	for _, o := range root.objects() {
 		fmt.Fprintf(b, "type %s struct {\n", names[o])
 		if o == root {
-			fmt.Fprintf(b, "RequestId string `json:%q", "RequestId")
-			for _, m := range o.members {
-				if m.name == "requestId" {
-					b.WriteString(` also:"requestId"`)
-				}
-			}
-			b.WriteString("`\n")
+			b.WriteString("RequestId string `json:\"RequestId\"`\n")
 		}
 		for _, m := range o.members {
-			if o == root && goName(m.name) == "RequestId" {
+			if o == root && m.name == "RequestId" {
 				continue
 			}
 			writeResponseField(b, a, o, m, names)
@@ -141,7 +135,13 @@ func optionalValue(a *api.Action, m *member) bool {
 			return true
 		}
 	}
-	return a.InSpec && !m.field.Documented()
+	return a.InSpec && !m.field.Documented() && !paging(m.name)
+}
+
+// paging tells the counts that page through lists: clients need them even
+// when they are zero.
+func paging(name string) bool {
+	return name == "PageNumber" || name == "PageSize" || name == "TotalCount"
 }
 
 // leftOut lists documented members that must be absent when they are empty.
