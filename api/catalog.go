@@ -111,7 +111,7 @@ type Param struct {
 	Repeat         bool        `json:"repeat,omitempty"`
 	MaxN           int         `json:"max_n,omitempty"`
 	Default        any         `json:"default,omitempty"`
-	Enum           Values      `json:"enum,omitempty"`
+	Enum           Words       `json:"enum,omitempty"`
 	EnumOpen       bool        `json:"enum_open,omitempty"`
 	EnumIgnoreCase bool        `json:"enum_ignore_case,omitempty"`
 	Min            *float64    `json:"min,omitempty"`
@@ -139,11 +139,11 @@ type Param struct {
 	re *regexp.Regexp
 }
 
-// Values are the words a value is one of, as they are written on the wire.
-type Values []string
+// Words are the words a value is one of, as they are written on the wire.
+type Words []string
 
 // UnmarshalJSON reads words and whole numbers.
-func (v *Values) UnmarshalJSON(text []byte) error {
+func (v *Words) UnmarshalJSON(text []byte) error {
 	var raw []any
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.UseNumber()
@@ -166,7 +166,7 @@ type RequiredIf struct {
 type Field struct {
 	Path     string `json:"path"`
 	Type     string `json:"type"`
-	Enum     Values `json:"enum,omitempty"`
+	Enum     Words  `json:"enum,omitempty"`
 	DescEn   string `json:"desc_en,omitempty"`
 	InSpec   *bool  `json:"in_spec,omitempty"`
 	InSDK    *bool  `json:"in_sdk,omitempty"`

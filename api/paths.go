@@ -118,7 +118,7 @@ func (p *Param) place(request reflect.Value, indexes []int) reflect.Value {
 			segments = segments[1:]
 		}
 		segments = segments[1:]
-		at = fieldByTag(at, tag, len(segments) == 0 && !list)
+		at = fieldByTag(at, tag)
 		if list {
 			for at.Len() < indexes[0] {
 				at.Set(reflect.Append(at, reflect.Zero(at.Type().Elem())))
@@ -130,10 +130,10 @@ func (p *Param) place(request reflect.Value, indexes []int) reflect.Value {
 	return at
 }
 
-func fieldByTag(v reflect.Value, tag string, plain bool) reflect.Value {
+func fieldByTag(v reflect.Value, tag string) reflect.Value {
 	t := v.Type()
 	for i := range t.NumField() {
-		if t.Field(i).Tag.Get("param") == tag && (!plain || t.Field(i).Type.Kind() != reflect.Struct) {
+		if t.Field(i).Tag.Get("param") == tag {
 			return v.Field(i)
 		}
 	}
