@@ -47,13 +47,14 @@ type binder struct {
 	action *Action
 	values map[*Param][]given
 	bad    map[*Param][]fault // keys that could not be taken, by parameter
+	has    map[string]bool    // what is given, under its numbered name
 	lists  map[string]int     // length of each list, under its numbered name
 	faults []fault
 }
 
 // collect sorts the values by parameter and measures the lists.
 func (b *binder) collect(values url.Values) {
-	b.bad = make(map[*Param][]fault)
+	b.bad, b.has = make(map[*Param][]fault), make(map[string]bool)
 	paths := b.action.paths()
 	for key, all := range values {
 		p, indexes := paths.match(key)
@@ -76,6 +77,7 @@ func (b *binder) collect(values url.Values) {
 			continue
 		}
 		b.values[p] = append(b.values[p], given{key, indexes, all[0]})
+		b.has[numbered(p.Name, indexes)] = true
 	}
 	for _, list := range b.values {
 		slices.SortFunc(list, func(x, y given) int {
@@ -192,24 +194,24 @@ func (b *binder) demanded(p *Param) bool {
 	return slices.Contains(p.RequiredIf.In, value)
 }
 
+// checkPresent looks for a mandatory parameter in every entry of its lists, and
+// in the first one of a list that has none.
 func (b *binder) checkPresent(p *Param) {
-	for _, indexes := range b.wanted(p) {
-		has := slices.ContainsFunc(b.values[p], func(g given) bool { return slices.Equal(g.indexes, indexes) })
-		if !has {
-			name := numbered(p.Name, indexes)
+	for _, indexes := range b.entries(p, 1) {
+		if name := numbered(p.Name, indexes); !b.has[name] {
 			b.faults = append(b.faults, fault{Missing(name), name + " is mandatory for this action."})
 		}
 	}
 }
 
-// wanted lists the indexes at which a mandatory parameter has to stand: every
-// entry of its lists, and the first one where a list has none.
-func (b *binder) wanted(p *Param) [][]int {
+// entries lists the indexes of the parameter's list entries, taking every list
+// for at least as long as least.
+func (b *binder) entries(p *Param, least int) [][]int {
 	all := [][]int{nil}
 	for depth := range p.depth() {
 		var next [][]int
 		for _, outer := range all {
-			for n := range max(1, b.lists[p.listName(depth, outer)]) {
+			for n := range max(least, b.lists[p.listName(depth, outer)]) {
 				next = append(next, append(slices.Clone(outer), n+1))
 			}
 		}
@@ -293,27 +295,11 @@ func (b *binder) fillDefaults(p *Param, root reflect.Value) {
 	if p.Default == nil || p.Type == "string" || p.Type == "json" {
 		return
 	}
-	for _, indexes := range b.entries(p) {
-		has := slices.ContainsFunc(b.values[p], func(g given) bool { return slices.Equal(g.indexes, indexes) })
-		if !has {
+	for _, indexes := range b.entries(p, 0) {
+		if !b.has[numbered(p.Name, indexes)] {
 			p.set(p.place(root, indexes), defaultText(p.Default))
 		}
 	}
-}
-
-// entries lists the indexes of the list entries that exist for a parameter.
-func (b *binder) entries(p *Param) [][]int {
-	all := [][]int{nil}
-	for depth := range p.depth() {
-		var next [][]int
-		for _, outer := range all {
-			for n := range b.lists[p.listName(depth, outer)] {
-				next = append(next, append(slices.Clone(outer), n+1))
-			}
-		}
-		all = next
-	}
-	return all
 }
 
 func defaultText(value any) string {
