@@ -1,0 +1,52 @@
+SHELL       := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+GO    ?= go
+IMAGE ?= /var/cache/ehpc
+DATA  ?= data
+
+# Nodes run a static agent; the server needs no C either.
+export CGO_ENABLED = 0
+
+##@ Use it
+.PHONY: demo run build help
+demo: deps image ## the main job on this machine: a cluster, an account, LAMMPS on two nodes, its result
+	scripts/demo.sh
+
+run: deps image ## a dev server in the foreground; its data in ./data
+	bin/ehpc dev --data $(DATA) --images $(IMAGE) --listen 127.0.0.1:8412
+
+build: ## bin/ehpc and bin/ehpc-agent
+	$(GO) build -o bin/ ./cmd/...
+
+##@ Work on it
+.PHONY: test check generate bench clean
+test: deps image ## every test, the end-to-end ones and the foreign clients' included
+	EHPC_IMAGES=$(IMAGE) $(GO) test -p 2 -timeout 20m ./...
+	EHPC_IMAGES=$(IMAGE) EHPC_BIN=$(CURDIR)/bin scripts/test-compat.sh
+
+check: ## format, vet, linters, known vulnerabilities, layers, generated files
+	scripts/check.sh
+
+generate: ## write again what is generated from the catalogue and from code
+	$(GO) generate ./...
+
+bench: ## the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+clean: ## remove what was built (never ./data)
+	rm -rf bin
+
+##@ What those need
+.PHONY: deps image
+deps: ## the host's Debian packages
+	scripts/install-deps.sh
+
+image: build ## the node image, made once
+	bin/ehpc image build --images $(IMAGE)
+
+help: ## this list
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

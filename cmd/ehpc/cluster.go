@@ -1,0 +1,248 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ehpc/api"
+)
+
+func (c *cli) newClusterCommand() *cobra.Command {
+	cmd := c.addFlags(&cobra.Command{Use: "cluster", Short: "Make, look at and delete clusters", Args: noArgs, RunE: showHelp})
+	cmd.AddCommand(c.newClusterCreateCommand(), c.newClusterListCommand(), c.newClusterShowCommand(),
+		c.newClusterDeleteCommand(), c.newClusterLogsCommand())
+	return cmd
+}
+
+func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+
+// clusterWish is what cluster create asks for; what is empty or negative is
+// left to the service.
+type clusterWish struct {
+	description, scheduler, os, deploy  string
+	managerType, loginType, computeType string
+	login, compute                      int
+}
+
+func (c *cli) newClusterCreateCommand() *cobra.Command {
+	var wish clusterWish
+	var wait waiting
+	cmd := &cobra.Command{
+		Use:   "create NAME",
+		Short: "Make a cluster",
+		Example: `  ehpc cluster create lab --login 1 --compute 2 --wait
+  ehpc cluster create big --compute 8 --compute-type ecs.c5.large`,
+		Args: argsNamed("NAME"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			name := args[0]
+			created, err := call[api.CreateClusterResponse](ctx, r, "create cluster "+name, "CreateCluster", wish.params(name))
+			if err != nil {
+				return err
+			}
+			if !wait.wait {
+				return r.done(created, created.ClusterId, "cluster %s (%s) is being made; see: ehpc cluster show %s", name, created.ClusterId, name)
+			}
+			begun := time.Now()
+			if err := r.awaitCluster(ctx, wait.timeout, name, created.ClusterId); err != nil {
+				return err
+			}
+			return r.done(created, created.ClusterId, "cluster %s (%s) is running, after %.1f s", name, created.ClusterId, time.Since(begun).Seconds())
+		}),
+	}
+	f := cmd.Flags()
+	f.StringVar(&wish.description, "description", "", "what it is for")
+	f.StringVar(&wish.scheduler, "scheduler", "", "batch scheduler, as slurm")
+	f.StringVar(&wish.os, "os", "", "node image, as Debian_12_64")
+	f.StringVar(&wish.deploy, "deploy-mode", "Simple", "which management roles share a node: Standard, Simple, Tiny or OneBox")
+	f.StringVar(&wish.managerType, "manager-type", "", "instance type of the management nodes, as ecs.n1.small")
+	f.StringVar(&wish.loginType, "login-type", "", "instance type of the login nodes")
+	f.StringVar(&wish.computeType, "compute-type", "", "instance type of the compute nodes")
+	f.IntVar(&wish.login, "login", -1, "number of login nodes")
+	f.IntVar(&wish.compute, "compute", -1, "number of compute nodes")
+	wait.addFlags(f, "until the cluster takes jobs")
+	for _, name := range []string{"login", "compute"} {
+		f.Lookup(name).DefValue = "0" // shows no default: that is the service's
+	}
+	return cmd
+}
+
+func (w clusterWish) params(name string) url.Values {
+	in := values("Name", name, "Description", w.description, "SchedulerType", w.scheduler, "OsTag", w.os,
+		"DeployMode", w.deploy, "EcsOrder.Manager.InstanceType", w.managerType,
+		"EcsOrder.Login.InstanceType", w.loginType, "EcsOrder.Compute.InstanceType", w.computeType)
+	if w.login >= 0 {
+		in.Set("EcsOrder.Login.Count", strconv.Itoa(w.login))
+	}
+	if w.compute >= 0 {
+		in.Set("EcsOrder.Compute.Count", strconv.Itoa(w.compute))
+	}
+	return in
+}
+
+func (c *cli) newClusterListCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "list",
+		Short: "List the clusters",
+		Args:  noArgs,
+		RunE: c.with(func(ctx context.Context, r *remote, _ []string) error {
+			type cluster = api.ListClustersClusterInfoSimple
+			all, err := r.listClusters(ctx)
+			if err != nil {
+				return err
+			}
+			return list(r.screen, all,
+				column[cluster]{"ID", func(c cluster) string { return c.Id }},
+				column[cluster]{"NAME", func(c cluster) string { return c.Name }},
+				column[cluster]{"STATUS", func(c cluster) string { return c.Status }},
+				column[cluster]{"SCHEDULER", func(c cluster) string { return c.SchedulerType }},
+				column[cluster]{"COMPUTE", func(c cluster) string { return strconv.Itoa(c.Count) }},
+				column[cluster]{"TYPE", func(c cluster) string { return c.InstanceType }},
+				column[cluster]{"CREATED", func(c cluster) string { return when(c.CreateTime) }})
+		}),
+	}
+}
+
+func (r *remote) listClusters(ctx context.Context) ([]api.ListClustersClusterInfoSimple, error) {
+	return pages(ctx, r, "list the clusters", "ListClusters", url.Values{},
+		func(a *api.ListClustersResponse) []api.ListClustersClusterInfoSimple {
+			return a.Clusters.ClusterInfoSimple
+		})
+}
+
+func (c *cli) newClusterShowCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show CLUSTER",
+		Short: "Show a cluster, by name or id",
+		Args:  argsNamed("CLUSTER"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			id, err := r.cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			info, err := r.describe(ctx, id)
+			if err != nil {
+				return err
+			}
+			switch r.format {
+			case formatJSON:
+				return r.json(info)
+			case formatID:
+				return r.done(nil, info.Id, "")
+			}
+			return r.fields("name", info.Name, "id", info.Id, "status", info.Status, "error", info.ErrorMessage,
+				"description", info.Description, "scheduler", strings.TrimSpace(info.SchedulerType+" "+info.SchedulerVersion),
+				"os", info.OsTag, "deploy mode", info.DeployMode, "nodes", ecsInfo(info.EcsInfo), "region", info.RegionId,
+				"created", when(info.CreateTime))
+		}),
+	}
+}
+
+func ecsInfo(e *api.DescribeClusterEcsInfo) string {
+	if e == nil {
+		return ""
+	}
+	var parts []string
+	add := func(count int, kind, instanceType string) {
+		parts = append(parts, fmt.Sprintf("%d %s (%s)", count, kind, instanceType))
+	}
+	if e.Manager != nil {
+		add(e.Manager.Count, "manager", e.Manager.InstanceType)
+	}
+	if e.Login != nil {
+		add(e.Login.Count, "login", e.Login.InstanceType)
+	}
+	if e.Compute != nil {
+		add(e.Compute.Count, "compute", e.Compute.InstanceType)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func (r *remote) describe(ctx context.Context, id string) (api.DescribeClusterClusterInfo, error) {
+	answer, err := call[api.DescribeClusterResponse](ctx, r, "show cluster "+id, "DescribeCluster", values("ClusterId", id))
+	return answer.ClusterInfo, err
+}
+
+func (c *cli) newClusterDeleteCommand() *cobra.Command {
+	var wait waiting
+	var yes bool
+	cmd := &cobra.Command{
+		Use:   "delete CLUSTER",
+		Short: "Delete a cluster with its nodes and data",
+		Args:  argsNamed("CLUSTER"),
+	}
+	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
+		id, err := r.cluster(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		if !yes {
+			if err := confirmDelete(cmd, args[0]); err != nil {
+				return err
+			}
+		}
+		answer, err := call[api.DeleteClusterResponse](ctx, r, "delete cluster "+args[0], "DeleteCluster", values("ClusterId", id))
+		if err != nil {
+			return err
+		}
+		if !wait.wait {
+			return r.done(answer, id, "cluster %s (%s) is being deleted", args[0], id)
+		}
+		begun := time.Now()
+		if err := r.awaitNoCluster(ctx, wait.timeout, args[0], id); err != nil {
+			return err
+		}
+		return r.done(answer, id, "cluster %s (%s) is gone, after %.1f s", args[0], id, time.Since(begun).Seconds())
+	})
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, even on a terminal")
+	wait.addFlags(cmd.Flags(), "until it is gone")
+	return cmd
+}
+
+// confirmDelete asks on a terminal; scripts are taken at their word.
+func confirmDelete(cmd *cobra.Command, name string) error {
+	if _, ok := terminal(cmd.InOrStdin()); !ok {
+		return nil
+	}
+	fmt.Fprintf(cmd.ErrOrStderr(), "This deletes cluster %s with its nodes, its jobs and everything in their homes.\nType its name to go on: ", name)
+	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
+	if strings.TrimSpace(answer) != name {
+		return &failure{"delete cluster " + name, fmt.Errorf("not confirmed")}
+	}
+	return nil
+}
+
+func (c *cli) newClusterLogsCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "logs CLUSTER",
+		Short: "Show what happened to a cluster",
+		Args:  argsNamed("CLUSTER"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			type line = api.ListClusterLogsLogInfo
+			id, err := r.cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			all, err := r.clusterLogs(ctx, id)
+			if err != nil {
+				return err
+			}
+			return list(r.screen, all,
+				column[line]{"TIME", func(l line) string { return when(l.CreateTime) }},
+				column[line]{"LEVEL", func(l line) string { return l.Level }},
+				column[line]{"OPERATION", func(l line) string { return l.Operation }},
+				column[line]{"MESSAGE", func(l line) string { return l.Message }})
+		}),
+	}
+}
+
+func (r *remote) clusterLogs(ctx context.Context, id string) ([]api.ListClusterLogsLogInfo, error) {
+	return pages(ctx, r, "list the log of cluster "+id, "ListClusterLogs", values("ClusterId", id),
+		func(a *api.ListClusterLogsResponse) []api.ListClusterLogsLogInfo { return a.Logs.LogInfo })
+}

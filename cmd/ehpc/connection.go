@@ -1,0 +1,153 @@
+package main
+
+import (
+	"bufio"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"ehpc/client"
+)
+
+// connection is where the service is and who asks. A flag comes before the
+// environment, and that before the file. The secret is no flag: arguments show
+// in the list of processes.
+type connection struct {
+	endpoint string
+	region   string
+	file     string
+	caFile   string
+}
+
+// Names of the settings, in the environment and in a credentials file.
+const (
+	envEndpoint    = "EHPC_ENDPOINT"
+	envRegion      = "EHPC_REGION"
+	envCA          = "EHPC_CA_FILE"
+	envKeyID       = "ALIBABA_CLOUD_ACCESS_KEY_ID"
+	envKeySecret   = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
+	envCredentials = "EHPC_CREDENTIALS"
+)
+
+func (w *connection) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&w.file, "credentials", "", "file with the service's address and access key, as the credentials.env of ehpc dev ($"+envCredentials+")")
+	flags.StringVar(&w.endpoint, "endpoint", "", "address of the service, as http://127.0.0.1:8412 ($"+envEndpoint+")")
+	flags.StringVar(&w.region, "region", "", "region to ask for ($"+envRegion+")")
+	flags.StringVar(&w.caFile, "ca-file", "", "certificate authority to trust besides the system's ($"+envCA+")")
+}
+
+// config puts together what the flags, the environment and the file say.
+func (w *connection) config(env func(string) string) (client.Config, error) {
+	path := first(w.file, env(envCredentials))
+	if path == "" {
+		path = existing(filepath.Join(env("HOME"), ".config", "ehpc", "credentials.env"))
+	}
+	file := map[string]string{}
+	if path != "" {
+		var err error
+		if file, err = readCredentials(path); err != nil {
+			return client.Config{}, err
+		}
+	}
+	set := client.Config{
+		Endpoint:        first(w.endpoint, env(envEndpoint), file[envEndpoint]),
+		AccessKeyID:     first(env(envKeyID), file[envKeyID]),
+		AccessKeySecret: first(env(envKeySecret), file[envKeySecret]),
+		Region:          first(w.region, env(envRegion), file[envRegion]),
+	}
+	var missing []string
+	for name, value := range map[string]string{envEndpoint: set.Endpoint, envKeyID: set.AccessKeyID, envKeySecret: set.AccessKeySecret} {
+		if value == "" {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return set, &unconfigured{missing}
+	}
+	if ca := first(w.caFile, env(envCA), file[envCA]); ca != "" {
+		var err error
+		if set.HTTPClient, err = trusting(ca); err != nil {
+			return set, err
+		}
+	}
+	return set, nil
+}
+
+// callTimeout bounds one try of a request.
+const callTimeout = time.Minute
+
+// trusting is an HTTP client that trusts the certificates in a file besides the
+// system's.
+func trusting(path string) (*http.Client, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the certificate authority: %w", err)
+	}
+	roots, err := x509.SystemCertPool()
+	if err != nil {
+		roots = x509.NewCertPool()
+	}
+	if !roots.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("cannot read the certificate authority: %s holds no certificate in PEM", path)
+	}
+	transport := http.DefaultTransport.(*http.Transport).Clone()
+	transport.TLSClientConfig = &tls.Config{RootCAs: roots}
+	return &http.Client{Transport: transport, Timeout: callTimeout}, nil
+}
+
+// readCredentials reads lines NAME=VALUE; a leading "export", quotes around the
+// value, empty lines and comments are allowed.
+func readCredentials(path string) (map[string]string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+	defer f.Close()
+	values := map[string]string{}
+	lines := bufio.NewScanner(f)
+	for n := 1; lines.Scan(); n++ {
+		line := strings.TrimPrefix(strings.TrimSpace(lines.Text()), "export ")
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		name, value, ok := strings.Cut(line, "=")
+		if !ok {
+			return nil, fmt.Errorf("cannot read the credentials: %s:%d is not NAME=VALUE", path, n)
+		}
+		values[strings.TrimSpace(name)] = unquote(strings.TrimSpace(value))
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("cannot read the credentials: %w", err)
+	}
+	return values, nil
+}
+
+func unquote(s string) string {
+	if len(s) >= 2 && (s[0] == '"' || s[0] == '\'') && s[len(s)-1] == s[0] {
+		return s[1 : len(s)-1]
+	}
+	return s
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+func existing(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		return ""
+	}
+	return path
+}

@@ -1,0 +1,87 @@
+// Command ehpc is the service and its command line in one program.
+//
+// The commands that work on clusters speak the public API through package
+// client and know nothing else of the service.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	c := &cli{env: os.Getenv, every: 300 * time.Millisecond}
+	status := execute(ctx, newRoot(c))
+	stop()
+	os.Exit(status)
+}
+
+// cli is what the commands share: where the service is and how answers look.
+type cli struct {
+	env    func(string) string
+	every  time.Duration // between two looks at something that is waited for
+	where  connection
+	format string
+}
+
+func newRoot(c *cli) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "ehpc",
+		Short: "Elastic HPC clusters on machines of your own",
+		Long: `Elastic HPC clusters on machines of your own.
+
+ehpc dev starts a whole service on this machine. The other commands use a
+service that runs, found by --credentials, EHPC_CREDENTIALS or the variables
+that such a file holds.`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          noArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return &usageError{cmd.CommandPath(), err.Error()}
+	})
+	root.AddGroup(&cobra.Group{ID: groupUse, Title: "Use a service:"}, &cobra.Group{ID: groupRun, Title: "Run one:"})
+	for _, cmd := range []*cobra.Command{
+		c.newClusterCommand(), c.newNodeCommand(), c.newUserCommand(), c.newFileCommand(),
+		c.newJobCommand(), c.newExecCommand(), c.newCallCommand(),
+	} {
+		cmd.GroupID = groupUse
+		root.AddCommand(cmd)
+	}
+	root.AddCommand(c.newVersionCommand())
+	return root
+}
+
+// The sections of the root's help.
+const (
+	groupUse = "use"
+	groupRun = "run"
+)
+
+// execute runs the command line and returns the exit status: 0, 1 for what
+// could not be done, 2 for what was not understood, or a remote command's own.
+func execute(ctx context.Context, root *cobra.Command) int {
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return 0
+	}
+	var status exitStatus
+	if errors.As(err, &status) {
+		return int(status)
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), "ehpc:", explain(err))
+	var usage *usageError
+	if errors.As(err, &usage) {
+		return 2
+	}
+	return 1
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"ehpc/api"
+)
+
+func (c *cli) newNodeCommand() *cobra.Command {
+	cmd := c.addFlags(&cobra.Command{Use: "node", Short: "Look at a cluster's nodes, add and delete compute nodes", Args: noArgs, RunE: showHelp})
+	cmd.AddCommand(c.newNodeListCommand(), c.newNodeAddCommand(), c.newNodeDeleteCommand())
+	return cmd
+}
+
+func (c *cli) newNodeListCommand() *cobra.Command {
+	var role string
+	cmd := &cobra.Command{
+		Use:   "list CLUSTER",
+		Short: "List a cluster's nodes",
+		Args:  argsNamed("CLUSTER"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			type node = api.ListNodesNodeInfo
+			id, err := r.cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			all, err := r.listNodes(ctx, id, role)
+			if err != nil {
+				return err
+			}
+			slices.SortStableFunc(all, func(a, b node) int { return rank(a) - rank(b) })
+			return list(r.screen, all,
+				column[node]{"ID", func(n node) string { return n.Id }},
+				column[node]{"HOSTNAME", func(n node) string { return n.HostName }},
+				column[node]{"ROLES", func(n node) string { return strings.Join(n.Roles.Role, ",") }},
+				column[node]{"STATUS", func(n node) string { return n.Status }},
+				column[node]{"SCHEDULER", func(n node) string { return n.StateInSched }},
+				column[node]{"TYPE", func(n node) string { return n.InstanceType }},
+				column[node]{"CORES", func(n node) string { return resource(n, func(t api.ListNodesTotalResources) int { return t.Cpu }) }},
+				column[node]{"MEMORY", func(n node) string { return resource(n, func(t api.ListNodesTotalResources) int { return t.Memory }) }},
+				column[node]{"ADDRESS", func(n node) string { return n.IpAddress }})
+		}),
+	}
+	cmd.Flags().StringVar(&role, "role", "", "only these: Manager, Login or Compute")
+	return cmd
+}
+
+func resource(n api.ListNodesNodeInfo, of func(api.ListNodesTotalResources) int) string {
+	if n.TotalResources == nil {
+		return ""
+	}
+	return strconv.Itoa(of(*n.TotalResources))
+}
+
+func (r *remote) listNodes(ctx context.Context, cluster, role string) ([]api.ListNodesNodeInfo, error) {
+	return pages(ctx, r, "list the nodes of cluster "+cluster, "ListNodes", values("ClusterId", cluster, "Role", role),
+		func(a *api.ListNodesResponse) []api.ListNodesNodeInfo { return a.Nodes.NodeInfo })
+}
+
+func (c *cli) newNodeAddCommand() *cobra.Command {
+	var count int
+	var instanceType, queue string
+	var wait waiting
+	cmd := &cobra.Command{
+		Use:   "add CLUSTER",
+		Short: "Add compute nodes",
+		Args:  argsNamed("CLUSTER"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			id, err := r.cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			answer, err := call[api.AddNodesResponse](ctx, r, "add nodes to cluster "+args[0], "AddNodes",
+				values("ClusterId", id, "Count", strconv.Itoa(count), "InstanceType", instanceType, "JobQueue", queue))
+			if err != nil {
+				return err
+			}
+			added := answer.InstanceIds.InstanceId
+			if wait.wait {
+				if err := r.awaitNodes(ctx, wait, args[0], id, added); err != nil {
+					return err
+				}
+			}
+			return r.done(answer, strings.Join(added, "\n"), "added to cluster %s: %s", args[0], strings.Join(added, " "))
+		}),
+	}
+	cmd.Flags().IntVarP(&count, "count", "n", 1, "how many")
+	cmd.Flags().StringVar(&instanceType, "type", "", "instance type, as ecs.n1.small (default: as the others)")
+	cmd.Flags().StringVar(&queue, "queue", "", "queue they serve")
+	wait.addFlags(cmd.Flags(), "until they take jobs")
+	return cmd
+}
+
+// awaitNodes waits until nodes are in service.
+func (r *remote) awaitNodes(ctx context.Context, wait waiting, name, cluster string, ids []string) error {
+	doing := "wait for the new nodes of cluster " + name
+	return r.watch(ctx, wait.timeout, doing, func(ctx context.Context, show *progress) (bool, error) {
+		some, err := r.nodesAmong(ctx, cluster, ids)
+		if err != nil {
+			return false, err
+		}
+		show.state(summary(some))
+		running := 0
+		for _, n := range some {
+			switch n.Status {
+			case "running":
+				running++
+			case "exception":
+				return false, &failure{doing, fmt.Errorf("%s is in trouble; see: ehpc cluster logs %s", n.HostName, name)}
+			}
+		}
+		return running == len(ids), nil
+	})
+}
+
+func (r *remote) nodesAmong(ctx context.Context, cluster string, ids []string) ([]api.ListNodesNodeInfo, error) {
+	all, err := r.listNodes(ctx, cluster, "")
+	return slices.DeleteFunc(all, func(n api.ListNodesNodeInfo) bool { return !slices.Contains(ids, n.Id) }), err
+}
+
+func (c *cli) newNodeDeleteCommand() *cobra.Command {
+	var wait waiting
+	cmd := &cobra.Command{
+		Use:     "delete CLUSTER NODE...",
+		Short:   "Drain and delete compute nodes, by hostname or id",
+		Example: "  ehpc node delete lab compute001 --wait",
+		Args:    argsFrom("NODE", "CLUSTER"),
+		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+			id, err := r.cluster(ctx, args[0])
+			if err != nil {
+				return err
+			}
+			nodes, err := r.nodes(ctx, id, args[1:])
+			if err != nil {
+				return err
+			}
+			in := values("ClusterId", id)
+			addInstances(in, nodes)
+			answer, err := call[api.DeleteNodesResponse](ctx, r, "delete "+strings.Join(args[1:], ", ")+" of cluster "+args[0], "DeleteNodes", in)
+			if err != nil {
+				return err
+			}
+			if wait.wait {
+				if err := r.awaitNoNodes(ctx, wait, args[0], id, nodes); err != nil {
+					return err
+				}
+				return r.done(answer, strings.Join(nodes, "\n"), "deleted from cluster %s: %s", args[0], strings.Join(args[1:], " "))
+			}
+			return r.done(answer, strings.Join(nodes, "\n"), "being drained and deleted from cluster %s: %s", args[0], strings.Join(args[1:], " "))
+		}),
+	}
+	wait.addFlags(cmd.Flags(), "until they are gone")
+	return cmd
+}
+
+func (r *remote) awaitNoNodes(ctx context.Context, wait waiting, name, cluster string, ids []string) error {
+	return r.watch(ctx, wait.timeout, "wait for nodes of cluster "+name+" to go", func(ctx context.Context, show *progress) (bool, error) {
+		some, err := r.nodesAmong(ctx, cluster, ids)
+		if err != nil || len(some) == 0 {
+			return err == nil, err
+		}
+		show.state(summary(some))
+		return false, nil
+	})
+}
+
+// addInstances adds the list of nodes that a request is about.
+func addInstances(in map[string][]string, nodes []string) {
+	for i, id := range nodes {
+		in[fmt.Sprintf("Instance.%d.Id", i+1)] = []string{id}
+	}
+}

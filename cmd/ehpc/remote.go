@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ehpc/client"
+)
+
+// remote is the service as one command sees it.
+type remote struct {
+	api   *client.Client
+	every time.Duration
+	screen
+}
+
+// with makes a command's function out of one that uses the service.
+func (c *cli) with(run func(ctx context.Context, r *remote, args []string) error) func(*cobra.Command, []string) error {
+	return func(cmd *cobra.Command, args []string) error {
+		r, err := c.connect(cmd)
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), r, args)
+	}
+}
+
+func (c *cli) connect(cmd *cobra.Command) (*remote, error) {
+	screen, err := newScreen(cmd, c.format)
+	if err != nil {
+		return nil, err
+	}
+	config, err := c.where.config(c.env)
+	if err != nil {
+		return nil, err
+	}
+	service, err := client.New(config)
+	if err != nil {
+		return nil, err
+	}
+	return &remote{service, c.every, screen}, nil
+}
+
+// addFlags adds to a group of commands the flags of everything that uses the service.
+func (c *cli) addFlags(cmd *cobra.Command) *cobra.Command {
+	c.where.addFlags(cmd.PersistentFlags())
+	cmd.PersistentFlags().StringVarP(&c.format, "output", "o", formatTable, "how to show the answer: table, json or id")
+	return cmd
+}
+
+// call sends a request and decodes the answer; doing says what for, in errors.
+func call[R any](ctx context.Context, r *remote, doing, action string, in url.Values) (R, error) {
+	var out R
+	raw, err := r.api.Call(ctx, action, in)
+	if err != nil {
+		return out, &failure{doing, err}
+	}
+	if err := json.Unmarshal(raw, &out); err != nil {
+		return out, &failure{doing, fmt.Errorf("the answer to %s is not as documented: %w", action, err)}
+	}
+	return out, nil
+}
+
+// pages collects a list of several pages; items takes a page's out of an answer.
+func pages[R, T any](ctx context.Context, r *remote, doing, action string, in url.Values, items func(*R) []T) ([]T, error) {
+	all := []T{}
+	for item, err := range client.All(ctx, r.api, action, in, items) {
+		if err != nil {
+			return nil, &failure{doing, err}
+		}
+		all = append(all, item)
+	}
+	return all, nil
+}
+
+// poll looks until look says that it is over.
+func (r *remote) poll(ctx context.Context, look func() (over bool, err error)) error {
+	tick := time.NewTicker(r.every)
+	defer tick.Stop()
+	for {
+		over, err := look()
+		if over || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-tick.C:
+		}
+	}
+}
+
+var (
+	clusterID = regexp.MustCompile(`^ehpc-[a-z]+-[A-Za-z0-9]+$`)
+	nodeID    = regexp.MustCompile(`^i-[a-z0-9-]+$`)
+)
+
+// cluster finds a cluster's id by its id or name.
+func (r *remote) cluster(ctx context.Context, name string) (string, error) {
+	if clusterID.MatchString(name) {
+		return name, nil
+	}
+	all, err := r.listClusters(ctx)
+	if err != nil {
+		return "", err
+	}
+	var found []string
+	for _, c := range all {
+		if c.Name == name {
+			found = append(found, c.Id)
+		}
+	}
+	switch len(found) {
+	case 0:
+		return "", &failure{"find cluster " + name, errors.New("there is none of that name; see: ehpc cluster list")}
+	case 1:
+		return found[0], nil
+	}
+	return "", &failure{"find cluster " + name, fmt.Errorf("several have that name, say which: %s", strings.Join(found, " "))}
+}
+
+// nodes finds nodes' ids by their ids or hostnames.
+func (r *remote) nodes(ctx context.Context, cluster string, names []string) ([]string, error) {
+	var ids []string
+	var known map[string]string
+	for _, name := range names {
+		if nodeID.MatchString(name) {
+			ids = append(ids, name)
+			continue
+		}
+		if known == nil {
+			all, err := r.listNodes(ctx, cluster, "")
+			if err != nil {
+				return nil, err
+			}
+			known = map[string]string{}
+			for _, n := range all {
+				known[n.HostName] = n.Id
+			}
+		}
+		id, ok := known[name]
+		if !ok {
+			return nil, &failure{"find node " + name, fmt.Errorf("cluster %s has none of that name; see: ehpc node list %s", cluster, cluster)}
+		}
+		ids = append(ids, id)
+	}
+	return ids, nil
+}
