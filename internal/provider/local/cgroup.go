@@ -1,0 +1,282 @@
+package local
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ehpc/internal/hpc"
+)
+
+// cgroups are the host's control group hierarchies.
+type cgroups struct {
+	unified bool              // version 2 alone; else version 1 decides, with or without a version 2 tree beside it
+	mounts  map[string]string // controller -> where its hierarchy is mounted
+	roots   []string          // every mounted hierarchy
+}
+
+// limits are what a machine may use.
+type limits struct {
+	cores    int
+	memory   int64 // bytes
+	maxTasks int
+}
+
+// maxTasks bounds processes and threads of a machine, so that none uses up the
+// host's process ids.
+const maxTasks = 4096
+
+func limitsOf(t hpc.InstanceType) limits {
+	return limits{cores: t.Cores, memory: int64(t.MemoryMB) << 20, maxTasks: maxTasks}
+}
+
+// parseCgroups reads the format of /proc/self/mountinfo.
+func parseCgroups(mountinfo string) cgroups {
+	c := cgroups{mounts: map[string]string{}}
+	lines := bufio.NewScanner(strings.NewReader(mountinfo))
+	for lines.Scan() {
+		before, after, ok := strings.Cut(lines.Text(), " - ")
+		front, back := strings.Fields(before), strings.Fields(after)
+		if !ok || len(front) < 5 || len(back) < 3 {
+			continue
+		}
+		point := front[4]
+		switch back[0] {
+		case "cgroup2":
+			c.unified = point == "/sys/fs/cgroup"
+			c.mounts[""] = point
+			c.roots = append(c.roots, point)
+		case "cgroup":
+			for _, option := range strings.Split(back[2], ",") {
+				if slices.Contains(controllers, option) {
+					c.mounts[option] = point
+				}
+			}
+			c.roots = append(c.roots, point)
+		}
+	}
+	if c.unified { // whatever else is mounted has no controllers that count
+		for _, name := range controllers {
+			c.mounts[name] = c.mounts[""]
+		}
+	}
+	return c
+}
+
+var controllers = []string{"cpu", "memory", "pids", "devices", "freezer"}
+
+// missing are the controllers that limits and containers need and that are not there.
+func (c cgroups) missing() []string {
+	var names []string
+	if !c.unified {
+		for _, name := range controllers {
+			if c.mounts[name] == "" {
+				names = append(names, name)
+			}
+		}
+		return names
+	}
+	text, _ := os.ReadFile(filepath.Join(c.mounts[""], "cgroup.controllers"))
+	for _, name := range []string{"cpu", "memory", "pids"} {
+		if !slices.Contains(strings.Fields(string(text)), name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// create makes the group in every hierarchy, and sets the limits.
+func (c cgroups) create(group string, l limits) error {
+	for _, root := range c.roots {
+		if err := c.makeGroup(root, group); err != nil {
+			return fmt.Errorf("cannot make control group %s: %w", group, err)
+		}
+	}
+	for _, s := range c.settings(l) {
+		path := filepath.Join(c.mounts[s.controller], group, s.file)
+		if err := os.WriteFile(path, []byte(s.value), 0); err != nil {
+			if s.optional && errors.Is(err, fs.ErrNotExist) {
+				continue
+			}
+			return fmt.Errorf("cannot limit control group %s: %w", group, err)
+		}
+	}
+	return nil
+}
+
+// makeGroup makes one directory after the other; another machine's removal may
+// take an empty parent away in between.
+func (c cgroups) makeGroup(root, group string) error {
+	const attempts = 10
+	var err error
+	for range attempts {
+		if err = c.tryGroup(root, group); !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return err
+}
+
+func (c cgroups) tryGroup(root, group string) error {
+	path := root
+	for _, part := range strings.Split(group, "/") {
+		if c.unified && root == c.mounts[""] {
+			// Children get controllers only from a parent that hands them on.
+			if err := os.WriteFile(filepath.Join(path, "cgroup.subtree_control"), []byte("+cpu +memory +pids"), 0); err != nil {
+				return err
+			}
+		}
+		path = filepath.Join(path, part)
+		if err := os.Mkdir(path, 0o755); err != nil && !errors.Is(err, fs.ErrExist) {
+			return err
+		}
+		if root == c.mounts["memory"] && !c.unified {
+			if err := useHierarchy(path); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// useHierarchy makes a group's memory limit hold for the groups below it, which
+// kernels before 5.11 did not do by themselves.
+func useHierarchy(path string) error {
+	file := filepath.Join(path, "memory.use_hierarchy")
+	value, err := os.ReadFile(file)
+	if err != nil || strings.TrimSpace(string(value)) == "1" {
+		return nil
+	}
+	return os.WriteFile(file, []byte("1"), 0)
+}
+
+type setting struct {
+	controller, file, value string
+	optional                bool // a kernel without swap accounting has no such file
+}
+
+const cpuPeriod = 100_000 // microseconds
+
+func (c cgroups) settings(l limits) []setting {
+	memory, tasks := strconv.FormatInt(l.memory, 10), strconv.Itoa(l.maxTasks)
+	if c.unified {
+		return []setting{
+			{"cpu", "cpu.max", fmt.Sprintf("%d %d", l.cores*cpuPeriod, cpuPeriod), false},
+			{"memory", "memory.max", memory, false},
+			{"memory", "memory.swap.max", "0", true},
+			{"pids", "pids.max", tasks, false},
+		}
+	}
+	return []setting{
+		{"cpu", "cpu.cfs_period_us", strconv.Itoa(cpuPeriod), false},
+		{"cpu", "cpu.cfs_quota_us", strconv.Itoa(l.cores * cpuPeriod), false},
+		{"memory", "memory.limit_in_bytes", memory, false},
+		{"memory", "memory.memsw.limit_in_bytes", memory, true},
+		{"pids", "pids.max", tasks, false},
+	}
+}
+
+// kill ends every process in the group and the groups below it.
+func (c cgroups) kill(ctx context.Context, group string) error {
+	top := filepath.Join(c.mounts["pids"], group)
+	return until(ctx, killWait, func() error {
+		left := 0
+		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || !d.IsDir() {
+				return ignoreMissing(err)
+			}
+			n, err := killGroup(path)
+			left += n
+			return err
+		})
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d processes of %s do not end", left, group)
+		}
+		return err
+	})
+}
+
+func killGroup(path string) (alive int, err error) {
+	text, err := os.ReadFile(filepath.Join(path, "cgroup.procs"))
+	if err != nil {
+		return 0, ignoreMissing(err)
+	}
+	for _, word := range strings.Fields(string(text)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil || pid <= 1 {
+			continue
+		}
+		if _, state, err := readStat(pid); err != nil || state == 'Z' {
+			continue // ended; whoever reaps it may take a while
+		}
+		unix.Kill(pid, unix.SIGKILL)
+		alive++
+	}
+	return alive, nil
+}
+
+// remove removes the group and what is below it from every hierarchy, and the
+// groups above it once they are empty.
+func (c cgroups) remove(ctx context.Context, group string) error {
+	for _, root := range c.roots {
+		if err := until(ctx, killWait, func() error { return removeGroup(filepath.Join(root, group)) }); err != nil {
+			return fmt.Errorf("cannot remove control group %s: %w", group, err)
+		}
+		for above := filepath.Dir(group); above != "."; above = filepath.Dir(above) {
+			if os.Remove(filepath.Join(root, above)) != nil {
+				break // others are in it
+			}
+		}
+	}
+	return nil
+}
+
+// removeGroup removes from the bottom up; the files in a group go with it.
+func removeGroup(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			if err := removeGroup(filepath.Join(path, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	return ignoreMissing(unix.Rmdir(path))
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENODEV) { // the latter: removed while it was read
+		return nil
+	}
+	return err
+}
+
+// until repeats what the kernel is not ready for yet, without spinning.
+func until(ctx context.Context, limit time.Duration, try func() error) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		err := try()
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}

@@ -1,0 +1,176 @@
+package local
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// registry holds the first process of every machine that was made whole, by
+// boot id, and wakes those who watch them.
+type registry struct {
+	mu       sync.Mutex
+	inits    map[string]process
+	watchers map[int]struct{} // eventfds
+}
+
+func (r *registry) add(bootID string, init process) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.inits == nil {
+		r.inits = map[string]process{}
+	}
+	r.inits[bootID] = init
+	r.wake()
+}
+
+func (r *registry) remove(bootID string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.inits, bootID)
+	r.wake()
+}
+
+func (r *registry) wake() {
+	for fd := range r.watchers {
+		signalEvent(fd)
+	}
+}
+
+func (r *registry) snapshot() map[string]process {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.inits)
+}
+
+// subscribe opens an eventfd that is signalled at every change until cancel.
+func (r *registry) subscribe() (fd int, cancel func(), err error) {
+	fd, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		return -1, nil, err
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.watchers == nil {
+		r.watchers = map[int]struct{}{}
+	}
+	r.watchers[fd] = struct{}{}
+	return fd, func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.watchers, fd)
+		unix.Close(fd)
+	}, nil
+}
+
+func signalEvent(fd int) {
+	unix.Write(fd, binary.NativeEndian.AppendUint64(nil, 1)) // a full counter has woken it already
+}
+
+// Watch waits for ends in the kernel and wakes for nothing else.
+func (p *Provider) Watch(ctx context.Context, changed func()) {
+	wake, cancel, err := p.inits.subscribe()
+	if err != nil {
+		p.log.Error("cannot watch machines", "err", err)
+		return
+	}
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { p.inits.wakeAll() })()
+	w := watcher{open: map[string]int{}, ended: map[string]bool{}}
+	defer w.close()
+	for ctx.Err() == nil {
+		news, retry := w.follow(p.inits.snapshot())
+		if news {
+			changed()
+		}
+		if w.wait(wake, retry) {
+			changed()
+		}
+	}
+}
+
+func (r *registry) wakeAll() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.wake()
+}
+
+// watcher holds a descriptor for every process that it saw alive.
+type watcher struct {
+	open  map[string]int  // boot id -> pidfd
+	ended map[string]bool // boot ids whose end was told
+}
+
+// follow takes up what is new and drops what is gone. news: one had ended
+// already. retry: one could not be opened and must be looked at again soon.
+func (w *watcher) follow(inits map[string]process) (news, retry bool) {
+	for id, fd := range w.open {
+		if _, ok := inits[id]; !ok {
+			unix.Close(fd)
+			delete(w.open, id)
+		}
+	}
+	for id := range w.ended {
+		if _, ok := inits[id]; !ok {
+			delete(w.ended, id)
+		}
+	}
+	for id, init := range inits {
+		if _, ok := w.open[id]; ok || w.ended[id] {
+			continue
+		}
+		fd, alive, err := init.open()
+		switch {
+		case err != nil:
+			retry = true
+		case !alive:
+			w.ended[id] = true
+			news = true
+		default:
+			w.open[id] = fd
+		}
+	}
+	return news, retry
+}
+
+// wait returns true if a process ended, false if something else is to be done.
+func (w *watcher) wait(wake int, retry bool) bool {
+	fds := []unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}}
+	ids := []string{""}
+	for id, fd := range w.open {
+		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
+		ids = append(ids, id)
+	}
+	limit := -1
+	if retry {
+		limit = int((500 * time.Millisecond).Milliseconds())
+	}
+	if _, err := unix.Poll(fds, limit); err != nil && !errors.Is(err, unix.EINTR) {
+		return false
+	}
+	if fds[0].Revents != 0 {
+		unix.Read(wake, make([]byte, 8))
+	}
+	died := false
+	for i, fd := range fds[1:] {
+		if fd.Revents != 0 {
+			id := ids[i+1]
+			unix.Close(w.open[id])
+			delete(w.open, id)
+			w.ended[id] = true
+			died = true
+		}
+	}
+	return died
+}
+
+func (w *watcher) close() {
+	for _, fd := range w.open {
+		unix.Close(fd)
+	}
+}
