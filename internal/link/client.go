@@ -1,0 +1,106 @@
+package link
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/rpc"
+)
+
+// What a node's answers may weigh, in bytes. A command's output is escaped in
+// JSON, six bytes for one at worst.
+const (
+	answerLimit   = 1 << 20
+	questionLimit = 64 << 20
+)
+
+// applyTimeout and callTimeout bound calls whose caller set no nearer deadline.
+const (
+	applyTimeout = 5 * time.Minute
+	callTimeout  = 30 * time.Second
+)
+
+var kinds = rpc.Kinds{
+	"absent":          ErrAbsent,
+	"unknown_command": ErrUnknownCommand,
+	"denied":          ErrDenied,
+}
+
+// nothing is the question or answer of a call that has none.
+type nothing struct{}
+
+// Client is a Node at the other end of an HTTP client.
+type Client struct{ http *http.Client }
+
+var _ Node = (*Client)(nil)
+
+// NewClient speaks to a Handler through client, whose transport leads to the node.
+func NewClient(client *http.Client) *Client { return &Client{http: client} }
+
+func (c *Client) call(ctx context.Context, limit time.Duration, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return kinds.Call(ctx, c.http, "http://node/node/"+path, in, out, answerLimit)
+}
+
+// Apply implements Node.
+func (c *Client) Apply(ctx context.Context, plan hpc.NodePlan) error {
+	return c.call(ctx, applyTimeout, "apply", plan, nil)
+}
+
+// State implements Node.
+func (c *Client) State(ctx context.Context) (hpc.NodeState, error) {
+	var state hpc.NodeState
+	err := c.call(ctx, callTimeout, "state", nothing{}, &state)
+	return state, err
+}
+
+// StartCommand implements Node.
+func (c *Client) StartCommand(ctx context.Context, cmd hpc.Command) error {
+	return c.call(ctx, callTimeout, "start-command", cmd, nil)
+}
+
+// CommandResult implements Node. More output than hpc.CommandOutputLimit, which
+// an honest agent never sends, is cut.
+func (c *Client) CommandResult(ctx context.Context, id string) (hpc.CommandResult, error) {
+	var result hpc.CommandResult
+	err := c.call(ctx, callTimeout, "command-result", id, &result)
+	if len(result.Output) > hpc.CommandOutputLimit {
+		result.Output, result.Truncated = result.Output[:hpc.CommandOutputLimit], true
+	}
+	return result, err
+}
+
+// WriteFile implements Node.
+func (c *Client) WriteFile(ctx context.Context, file AccountFile) error {
+	return c.call(ctx, callTimeout, "write-file", file, nil)
+}
+
+// Handler serves a node to Client. extra maps further path prefixes, such as
+// "/scheduler/", to their handlers.
+func Handler(n Node, extra map[string]http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/node/apply", serve(func(ctx context.Context, plan hpc.NodePlan) (nothing, error) {
+		return nothing{}, n.Apply(ctx, plan)
+	}))
+	mux.Handle("/node/state", serve(func(ctx context.Context, _ nothing) (hpc.NodeState, error) {
+		return n.State(ctx)
+	}))
+	mux.Handle("/node/start-command", serve(func(ctx context.Context, cmd hpc.Command) (nothing, error) {
+		return nothing{}, n.StartCommand(ctx, cmd)
+	}))
+	mux.Handle("/node/command-result", serve(n.CommandResult))
+	mux.Handle("/node/write-file", serve(func(ctx context.Context, file AccountFile) (nothing, error) {
+		return nothing{}, n.WriteFile(ctx, file)
+	}))
+	for prefix, handler := range extra {
+		mux.Handle(prefix, handler)
+	}
+	return mux
+}
+
+func serve[In, Out any](fn func(context.Context, In) (Out, error)) http.Handler {
+	return rpc.Handle(kinds, questionLimit, fn)
+}

@@ -1,0 +1,175 @@
+// Package fake is a batch scheduler in memory: it queues, places and ends
+// virtual jobs by the clock of time.Now and time.AfterFunc, so that it works in
+// testing/synctest, and fails when told to. It runs no program.
+package fake
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// Fake is a scheduler and, as it needs no daemons, its engine too.
+type Fake struct {
+	mu      sync.Mutex
+	boot    time.Time
+	stopped bool
+	lastID  int
+	jobs    []*job // in order of submission; without the ended
+	ends    []scheduler.Job
+	tokens  map[string]string // token -> id, ended jobs included
+	nodes   []*node
+	run     func(hpc.JobSpec, string) Outcome
+	faults  map[string][]fault
+}
+
+var (
+	_ scheduler.Scheduler = (*Fake)(nil)
+	_ scheduler.Engine    = (*Fake)(nil)
+)
+
+// job is a plain job, a running task of an array, or the waiting part of one.
+type job struct {
+	spec    hpc.JobSpec
+	view    scheduler.Job
+	waiting []string // task indexes of the waiting part of an array
+	held    bool
+	nodes   []*node
+	timer   *time.Timer
+}
+
+type node struct {
+	name   string
+	cores  int
+	used   int
+	drain  bool
+	down   bool
+	reason string
+}
+
+// New makes a scheduler without nodes whose jobs run for a second and complete.
+func New() *Fake {
+	return &Fake{
+		boot:   time.Now(),
+		tokens: map[string]string{},
+		run:    func(hpc.JobSpec, string) Outcome { return Outcome{Duration: time.Second} },
+		faults: map[string][]fault{},
+	}
+}
+
+// Files implements scheduler.Engine: there are none.
+func (f *Fake) Files(hpc.NodePlan) ([]scheduler.File, error) { return nil, nil }
+
+// Services implements scheduler.Engine: there are none.
+func (f *Fake) Services(hpc.NodePlan) []scheduler.Service { return nil }
+
+// Changed implements scheduler.Engine.
+func (f *Fake) Changed(context.Context, hpc.NodePlan) error { return nil }
+
+// Scheduler implements scheduler.Engine.
+func (f *Fake) Scheduler() scheduler.Scheduler { return f }
+
+// Submit implements scheduler.Scheduler.
+func (f *Fake) Submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
+	var id string
+	err := f.call(ctx, "Submit", func() error {
+		if known := f.tokens[spec.Token]; known != "" {
+			id = known
+			return nil
+		}
+		j, err := f.newJob(spec)
+		if err != nil {
+			return err
+		}
+		id = j.view.ID
+		f.jobs = append(f.jobs, j)
+		f.tokens[spec.Token] = id
+		return nil
+	})
+	return id, err
+}
+
+func (f *Fake) newJob(spec hpc.JobSpec) (*job, error) {
+	if spec.Token == "" || spec.Script == "" {
+		return nil, fmt.Errorf("%w: a job needs a token and a script", scheduler.ErrRejected)
+	}
+	j := &job{spec: spec, held: true, view: scheduler.Job{
+		Token: spec.Token, Name: spec.Name, UID: spec.UID, Queue: spec.Queue,
+		State: hpc.JobPending, Reason: "JobHeldAdmin", Submit: time.Now(),
+		Cores:    max(spec.Nodes, 1) * perNode(spec),
+		Priority: spec.Priority, Dir: spec.Dir, Stdout: spec.Stdout, Stderr: spec.Stderr,
+	}}
+	if spec.Queue == "" {
+		j.view.Queue = hpc.DefaultQueue
+	}
+	f.lastID++
+	j.view.ID = strconv.Itoa(f.lastID)
+	if spec.Array == "" {
+		return j, nil
+	}
+	r, err := hpc.ParseArray(spec.Array)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %v", scheduler.ErrRejected, err)
+	}
+	j.view.Array = j.view.ID
+	for i := r.First; i <= r.Last; i += r.Step {
+		j.waiting = append(j.waiting, strconv.Itoa(i))
+	}
+	return j, nil
+}
+
+// Release implements scheduler.Scheduler.
+func (f *Fake) Release(ctx context.Context, ids ...string) error {
+	return f.call(ctx, "Release", func() error {
+		for _, j := range f.jobs {
+			if slices.Contains(ids, j.view.ID) && j.held {
+				j.held, j.view.Reason = false, "Resources"
+			}
+		}
+		f.place()
+		return nil
+	})
+}
+
+// Cancel implements scheduler.Scheduler.
+func (f *Fake) Cancel(ctx context.Context, ids ...string) error {
+	return f.call(ctx, "Cancel", func() error {
+		for _, j := range slices.Clone(f.jobs) {
+			if slices.Contains(ids, j.view.ID) || slices.Contains(ids, j.view.Array) {
+				f.end(j, hpc.JobCancelled, 0)
+			}
+		}
+		f.place()
+		return nil
+	})
+}
+
+// Observe implements scheduler.Scheduler.
+func (f *Fake) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
+	var o scheduler.Observation
+	err := f.call(ctx, "Observe", func() error {
+		from := 0
+		if cursor != "" {
+			n, err := strconv.Atoi(cursor)
+			if err != nil || n < 0 || n > len(f.ends) {
+				return fmt.Errorf("%w: the cursor %q is not one of mine", scheduler.ErrRejected, cursor)
+			}
+			from = n
+		}
+		o = scheduler.Observation{
+			Begun: time.Now(), Boot: f.boot,
+			Ends: slices.Clone(f.ends[from:]), Cursor: strconv.Itoa(len(f.ends)),
+		}
+		for _, j := range f.jobs {
+			o.Queue = append(o.Queue, j.view)
+		}
+		return nil
+	})
+	return o, err
+}

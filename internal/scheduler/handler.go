@@ -1,0 +1,45 @@
+package scheduler
+
+import (
+	"context"
+	"net/http"
+
+	"ehpc/internal/rpc"
+)
+
+// Handler serves a scheduler to NewRemote, under /scheduler/.
+func Handler(s Scheduler) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("/scheduler/submit", serve(s.Submit))
+	mux.Handle("/scheduler/release", serve(func(ctx context.Context, ids []string) (nothing, error) {
+		return nothing{}, s.Release(ctx, ids...)
+	}))
+	mux.Handle("/scheduler/cancel", serve(func(ctx context.Context, ids []string) (nothing, error) {
+		return nothing{}, s.Cancel(ctx, ids...)
+	}))
+	mux.Handle("/scheduler/observe", serve(s.Observe))
+	mux.Handle("/scheduler/nodes", serve(func(ctx context.Context, _ nothing) ([]Node, error) {
+		return s.Nodes(ctx)
+	}))
+	mux.Handle("/scheduler/drain", serve(func(ctx context.Context, q nodeQuestion) (nothing, error) {
+		return nothing{}, s.Drain(ctx, q.Node, q.Reason)
+	}))
+	mux.Handle("/scheduler/resume", serve(func(ctx context.Context, q nodeQuestion) (nothing, error) {
+		return nothing{}, s.Resume(ctx, q.Node)
+	}))
+	mux.Handle("/scheduler/down", serve(func(ctx context.Context, q nodeQuestion) (nothing, error) {
+		return nothing{}, s.Down(ctx, q.Node, q.Reason)
+	}))
+	mux.Handle("/scheduler/remove", serve(func(ctx context.Context, q nodeQuestion) (nothing, error) {
+		return nothing{}, s.Remove(ctx, q.Node)
+	}))
+	return mux
+}
+
+func serve[In, Out any](fn func(context.Context, In) (Out, error)) http.Handler {
+	return rpc.Handle(kinds, questionLimit, func(ctx context.Context, in In) (Out, error) {
+		ctx, cancel := context.WithTimeout(ctx, callTimeout)
+		defer cancel()
+		return fn(ctx, in)
+	})
+}

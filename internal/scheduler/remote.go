@@ -1,0 +1,96 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/rpc"
+)
+
+const (
+	// answerLimit holds the queue at the largest supported size, in bytes.
+	answerLimit   = 256 << 20
+	questionLimit = 16 << 20
+	callTimeout   = time.Minute
+)
+
+var kinds = rpc.Kinds{
+	"unavailable": ErrUnavailable,
+	"not_found":   ErrNotFound,
+	"busy":        ErrBusy,
+	"rejected":    ErrRejected,
+}
+
+// remote is a Scheduler on a node, seen from a server.
+type remote struct{ http *http.Client }
+
+// NewRemote speaks to a Handler through client, whose transport leads to the
+// node. Failures of the link itself come back as the client's own errors: what
+// was asked for may then have happened.
+func NewRemote(client *http.Client) Scheduler { return remote{http: client} }
+
+// nodeQuestion and nothing are what some questions consist of.
+type (
+	nodeQuestion struct{ Node, Reason string }
+	nothing      struct{}
+)
+
+func (r remote) call(ctx context.Context, path string, in, out any) error {
+	ctx, cancel := context.WithTimeout(ctx, callTimeout)
+	defer cancel()
+	return kinds.Call(ctx, r.http, "http://node/scheduler/"+path, in, out, answerLimit)
+}
+
+func (r remote) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
+	var id string
+	if err := r.call(ctx, "submit", job, &id); err != nil {
+		return "", err
+	}
+	if id == "" || len(id) > idLimit {
+		return "", fmt.Errorf("cannot submit: the node answered with a job id of %d bytes", len(id))
+	}
+	return id, nil
+}
+
+func (r remote) Release(ctx context.Context, ids ...string) error {
+	return r.call(ctx, "release", ids, nil)
+}
+
+func (r remote) Cancel(ctx context.Context, ids ...string) error {
+	return r.call(ctx, "cancel", ids, nil)
+}
+
+func (r remote) Observe(ctx context.Context, cursor string) (Observation, error) {
+	var o Observation
+	if err := r.call(ctx, "observe", cursor, &o); err != nil {
+		return Observation{}, err
+	}
+	return o, checkObservation(o)
+}
+
+func (r remote) Nodes(ctx context.Context) ([]Node, error) {
+	var nodes []Node
+	if err := r.call(ctx, "nodes", nothing{}, &nodes); err != nil {
+		return nil, err
+	}
+	return nodes, checkNodes(nodes)
+}
+
+func (r remote) Drain(ctx context.Context, node, reason string) error {
+	return r.call(ctx, "drain", nodeQuestion{node, reason}, nil)
+}
+
+func (r remote) Resume(ctx context.Context, node string) error {
+	return r.call(ctx, "resume", nodeQuestion{Node: node}, nil)
+}
+
+func (r remote) Down(ctx context.Context, node, reason string) error {
+	return r.call(ctx, "down", nodeQuestion{node, reason}, nil)
+}
+
+func (r remote) Remove(ctx context.Context, node string) error {
+	return r.call(ctx, "remove", nodeQuestion{Node: node}, nil)
+}
