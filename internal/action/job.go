@@ -1,0 +1,220 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// CreateJobFile writes a file on the cluster as an account, inside its home.
+func (s *Service) CreateJobFile(ctx context.Context, q *api.CreateJobFileRequest) (*api.CreateJobFileResponse, error) {
+	tx := s.Store.Read()
+	_, node, account, err := s.actAs(ctx, tx, q.ClusterId, q.RunasUser, q.RunasUserPassword, "create a job file")
+	if err != nil {
+		return nil, err
+	}
+	if strings.ContainsRune(q.TargetFile, 0) || strings.ContainsRune(q.Content, 0) {
+		return nil, api.InvalidParams.Errorf("cannot create a job file: TargetFile and Content must not hold NUL bytes")
+	}
+	file := link.AccountFile{Account: account.Name, Path: q.TargetFile, Content: []byte(q.Content)}
+	if err := s.Links.Node(node.ID).WriteFile(ctx, file); errors.Is(err, link.ErrDenied) {
+		return nil, api.InvalidParams.Errorf("cannot create a job file: TargetFile %q: %v", q.TargetFile, err)
+	} else if err != nil {
+		return nil, s.unreachable(err, "create job file "+q.TargetFile)
+	}
+	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.CreateJobFileResponse, error) {
+		line := fmt.Sprintf("account %s wrote %s", account.Name, q.TargetFile)
+		return &api.CreateJobFileResponse{}, tx.Log(ctx, q.ClusterId, "CreateJobFile", store.Info, line, time.Now())
+	})
+}
+
+// actAs returns what an action needs to do something as an account: the
+// running cluster, its manager in service, and the account, its password checked.
+func (s *Service) actAs(ctx context.Context, tx store.Tx, clusterID, user, password, attempt string) (*store.Cluster, *store.Node, *store.Account, error) {
+	c, err := s.cluster(ctx, tx, clusterID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if err := mustRun(c, attempt); err != nil {
+		return nil, nil, nil, err
+	}
+	account, err := s.login(ctx, tx, c, user, password)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	nodes, err := tx.Nodes(ctx, c.ID)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	node, err := s.manager(nodes, c)
+	return c, node, account, err
+}
+
+// unreachable tells a caller that a node or its scheduler could not do it now.
+func (s *Service) unreachable(err error, attempt string) error {
+	switch {
+	case errors.Is(err, link.ErrAbsent), errors.Is(err, scheduler.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
+		return api.ManagerNotFound.Errorf("cannot %s: the manager does not answer now; try again: %w", attempt, err)
+	}
+	return api.AgentError.Errorf("cannot %s: %v", attempt, err)
+}
+
+// SubmitJob accepts a job, hands it to the scheduler held, and releases it once
+// its id is committed. An answer with an error is the truth: the job never runs.
+func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.SubmitJobResponse, error) {
+	call := CallOf(ctx)
+	if answer, err := replay[api.SubmitJobResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
+		return answer, err
+	}
+	c, manager, account, err := s.actAs(ctx, s.Store.Read(), q.ClusterId, q.RunasUser, q.RunasUserPassword, "submit a job")
+	if err != nil {
+		return nil, err
+	}
+	queues, err := s.Store.Read().Queues(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	spec, err := jobSpec(q, account, queues)
+	if err != nil {
+		return nil, err
+	}
+	job := newJob(c.ID, q, spec, time.Now())
+	accept := func(ctx context.Context, tx store.Tx) error {
+		locked, err := s.lockCluster(ctx, tx, c.ID)
+		if err == nil {
+			err = mustRun(locked, "submit a job")
+		}
+		if err != nil {
+			return err
+		}
+		return tx.InsertJob(ctx, job)
+	}
+	if err := s.Store.Change(ctx, accept); err != nil {
+		return nil, err
+	}
+	id, err := s.Links.Scheduler(manager.ID).Submit(ctx, spec)
+	if err != nil {
+		s.giveUp(ctx, job, err)
+		if errors.Is(err, scheduler.ErrRejected) {
+			return nil, api.AgentErrorJobSubmitFailure.Errorf("cannot submit the job: %v", err)
+		}
+		return nil, s.unreachable(err, "submit the job")
+	}
+	return s.commitJob(ctx, job, manager.ID, id)
+}
+
+// commitJob writes the scheduler's id and then lets the job start. Once the id
+// is written the job is the caller's, whatever happens: the reconciler releases
+// what could not be released here.
+func (s *Service) commitJob(ctx context.Context, job *store.Job, managerID, id string) (*api.SubmitJobResponse, error) {
+	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
+		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
+		if err := tx.SaveJob(ctx, job); err != nil {
+			return nil, err
+		}
+		line := fmt.Sprintf("job %s (%s) of account %s accepted", id, job.Name, job.Owner)
+		return &api.SubmitJobResponse{JobId: id}, tx.Log(ctx, job.ClusterID, "SubmitJob", store.Info, line, job.Modified)
+	})
+	if err != nil {
+		job.PublicID, job.SchedID = "", ""
+		s.giveUp(ctx, job, err)
+		return nil, err
+	}
+	if answer.JobId != id { // the same token was answered meanwhile: this one is not wanted
+		s.giveUp(ctx, job, nil)
+		return answer, nil
+	}
+	if err := s.Links.Scheduler(managerID).Release(ctx, id); err != nil {
+		s.Log.Warn("job not released yet", "cluster", job.ClusterID, "job", id, "err", err)
+		return answer, nil
+	}
+	err = s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		job.Released = true
+		return tx.SaveJob(ctx, job)
+	})
+	if err != nil && !errors.Is(err, store.ErrConflict) { // the reconciler would release it again, which is harmless
+		s.Log.Warn("release of a job not noted", "cluster", job.ClusterID, "job", id, "err", err)
+	}
+	return answer, nil
+}
+
+// giveUp marks an accepted job that will get no id as not wanted; the
+// reconciler removes what the scheduler may hold of it.
+func (s *Service) giveUp(ctx context.Context, job *store.Job, cause error) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+	defer cancel()
+	now := time.Now()
+	job.Wanted, job.Modified = false, now
+	if errors.Is(cause, scheduler.ErrRejected) { // it was never there
+		job.State, job.Ended = hpc.JobFailed, now
+	}
+	err := s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, job) })
+	if err != nil { // the reconciler gives it up later, by its age
+		s.Log.Warn("job not given up yet", "cluster", job.ClusterID, "job", job.ID, "err", err)
+	}
+	s.Wake()
+}
+
+func newJob(clusterID string, q *api.SubmitJobRequest, spec hpc.JobSpec, now time.Time) *store.Job {
+	return &store.Job{ID: store.NewID(), ClusterID: clusterID, Token: spec.Token, Owner: spec.Account, Name: spec.Name,
+		Queue: spec.Queue, State: hpc.JobAccepted, Wanted: true, Spec: spec, CommandLine: q.CommandLine,
+		Priority: spec.Priority, NodeList: []string{}, Nodes: max(spec.Nodes, 1),
+		Cores:  max(spec.Nodes, 1) * max(spec.Tasks, 1) * max(spec.Threads, 1),
+		Stdout: spec.Stdout, Stderr: orElse(spec.Stderr, spec.Stdout), Submitted: now, Modified: now}
+}
+
+// ListJobs shows a page of a cluster's jobs, newest first, from the store alone.
+func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.ListJobsResponse, error) {
+	tx := s.Store.Read()
+	if _, err := s.cluster(ctx, tx, q.ClusterId); err != nil {
+		return nil, err
+	}
+	f := store.JobFilter{Owner: q.Owner, Finished: q.State == "finished", Open: q.State == "notfinish"}
+	rows, total, err := tx.Jobs(ctx, q.ClusterId, f, store.Page{Number: q.PageNumber, Size: q.PageSize})
+	if err != nil {
+		return nil, err
+	}
+	a := &api.ListJobsResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, j := range rows {
+		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j))
+	}
+	return a, nil
+}
+
+func jobInfo(j *store.Job) api.ListJobsJobInfo {
+	nodes, _ := json.Marshal(j.NodeList) // strings always marshal
+	return api.ListJobsJobInfo{Id: j.PublicID, Name: j.Name, Owner: j.Owner, Priority: strconv.Itoa(j.Priority),
+		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(j.Started),
+		LastModifyTime: jobStamp(j.Modified), Stdout: j.Stdout, Stderr: j.Stderr, Comment: comment(j),
+		ArrayRequest: j.Spec.Array, ShellPath: "/bin/bash", Rerunable: j.Spec.Rerunable,
+		Resources: &api.ListJobsResources{Nodes: j.Nodes, Cores: j.Cores}}
+}
+
+// comment tells why a job waits, or how it ended.
+func comment(j *store.Job) string {
+	switch {
+	case !j.State.Ended():
+		return j.Reason
+	case j.ExitCode != 0:
+		return fmt.Sprintf("exit status %d", j.ExitCode)
+	}
+	return ""
+}
+
+// jobStamp writes a time as the document's jobs do: UTC, without a zone.
+func jobStamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05")
+}

@@ -1,0 +1,223 @@
+package action
+
+import (
+	"encoding/json"
+	"fmt"
+	"path"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+const (
+	maxArrayTasks = 10_000
+	maxJobName    = 128
+)
+
+// jobSpec turns a request into what the scheduler gets, or says what is wrong with it.
+func jobSpec(q *api.SubmitJobRequest, account *store.Account, queues []*store.Queue) (hpc.JobSpec, error) {
+	if err := refuseUnbuiltJob(q); err != nil {
+		return hpc.JobSpec{}, err
+	}
+	spec := hpc.JobSpec{Token: newJobToken(), Name: orElse(q.Name, jobNameOf(q.CommandLine)), Account: account.Name,
+		UID: account.UID, Script: "#!/bin/bash\n" + q.CommandLine + "\n", Queue: q.JobQueue, Nodes: deref(q.Node, 0),
+		Tasks: deref(q.Task, 0), Threads: deref(q.Thread, 0), GPUs: deref(q.Gpu, 0), Array: q.ArrayRequest,
+		Rerunable: deref(q.ReRunable, false), Priority: deref(q.Priority, 0)}
+	home := "/home/" + account.Name
+	spec.Dir = inHome(home, q.PackagePath)
+	var err error
+	if spec.Stdout, err = outputPath(home, "StdoutRedirectPath", q.StdoutRedirectPath); err != nil {
+		return spec, err
+	}
+	if spec.Stderr, err = outputPath(home, "StderrRedirectPath", q.StderrRedirectPath); err != nil {
+		return spec, err
+	}
+	if q.Cpu != nil && q.Task == nil && q.Thread == nil {
+		spec.Threads = *q.Cpu // cores for a single task
+	}
+	if spec.MemoryMB, err = memoryMB(q.Mem); err != nil {
+		return spec, err
+	}
+	if spec.Walltime, err = walltime(q.ClockTime); err != nil {
+		return spec, err
+	}
+	if spec.Env, err = variables(q.Variables); err != nil {
+		return spec, err
+	}
+	return spec, checkSpec(q, spec, queues)
+}
+
+func checkSpec(q *api.SubmitJobRequest, spec hpc.JobSpec, queues []*store.Queue) error {
+	for _, f := range []struct {
+		name  string
+		value int
+		least int
+	}{{"Node", deref(q.Node, 1), 1}, {"Task", deref(q.Task, 1), 1}, {"Thread", deref(q.Thread, 1), 1}, {"Cpu", deref(q.Cpu, 1), 1}, {"Gpu", spec.GPUs, 0}} {
+		if f.value < f.least || f.value > 100_000 {
+			return badJob(f.name, "%d is not between %d and 100000", f.value, f.least)
+		}
+	}
+	if spec.Array != "" {
+		r, err := hpc.ParseArray(spec.Array)
+		if err != nil {
+			return badJob("ArrayRequest", "%v", err)
+		}
+		if r.Len() > maxArrayTasks || r.Last > maxArrayTasks {
+			return badJob("ArrayRequest", "%s has more than %d tasks or an index beyond that", spec.Array, maxArrayTasks)
+		}
+	}
+	if strings.ContainsRune(q.CommandLine, 0) {
+		return badJob("CommandLine", "it holds a NUL byte")
+	}
+	if len(spec.Name) > maxJobName || strings.ContainsAny(spec.Name, ":/|[]") || strings.ContainsFunc(spec.Name, unicode.IsControl) {
+		return badJob("Name", "%q is longer than %d bytes or holds one of :/|[] or a control character", spec.Name, maxJobName)
+	}
+	if strings.ContainsFunc(spec.Dir, unicode.IsControl) {
+		return badJob("PackagePath", "it holds a control character")
+	}
+	known := func(row *store.Queue) bool { return row.Name == spec.Queue }
+	if spec.Queue != "" && !slices.ContainsFunc(queues, known) {
+		return badJob("JobQueue", "%q does not exist in this cluster", spec.Queue)
+	}
+	return nil
+}
+
+func badJob(param, format string, args ...any) error {
+	return api.InvalidParams.Errorf("cannot submit the job: %s: %s", param, fmt.Sprintf(format, args...))
+}
+
+// refuseUnbuiltJob refuses what would silently not happen.
+func refuseUnbuiltJob(q *api.SubmitJobRequest) error {
+	for param, given := range map[string]bool{"ContainerId": q.ContainerId != "", "InputFileUrl": q.InputFileUrl != "",
+		"UnzipCmd": q.UnzipCmd != "", "PostCmdLine": q.PostCmdLine != "",
+		"JobRetry": q.JobRetry != (api.SubmitJobRequestJobRetry{})} {
+		if given {
+			return badJob(param, "it is not available; leave it out")
+		}
+	}
+	return nil
+}
+
+// jobNameOf is the name of a job that was given none: its command's.
+func jobNameOf(commandLine string) string {
+	fields := strings.Fields(commandLine)
+	if len(fields) == 0 {
+		return "job"
+	}
+	name := strings.Map(func(r rune) rune {
+		if unicode.IsLetter(r) || unicode.IsDigit(r) || strings.ContainsRune("._-+", r) {
+			return r
+		}
+		return '_'
+	}, path.Base(fields[0]))
+	if len(name) > 64 {
+		name = strings.ToValidUTF8(name[:64], "")
+	}
+	return orElse(name, "job")
+}
+
+// inHome makes a path absolute, from the account's home.
+func inHome(home, p string) string {
+	p = strings.TrimPrefix(strings.TrimPrefix(p, "~"), "./")
+	if strings.HasPrefix(p, home+"/") || path.IsAbs(p) && !strings.HasPrefix(p, "~") && p != "/" {
+		return path.Clean(p)
+	}
+	return path.Join(home, p)
+}
+
+// outputPath is where a job's output goes: "" for the scheduler's default.
+func outputPath(home, param, p string) (string, error) {
+	if p == "" {
+		return "", nil
+	}
+	full := inHome(home, p)
+	if full != home && !strings.HasPrefix(full, home+"/") {
+		return "", badJob(param, "%q is not inside the account's home %s", p, home)
+	}
+	if strings.ContainsFunc(full, unicode.IsControl) {
+		return "", badJob(param, "it holds a control character")
+	}
+	return full, nil
+}
+
+var memoryPattern = regexp.MustCompile(`(?i)^([0-9]{1,9})(?:\.[0-9]+)? *(|[kmgt]i?b?)$`)
+
+// memoryMB reads an amount of memory with its unit; megabytes without one.
+func memoryMB(text string) (int, error) {
+	if text == "" {
+		return 0, nil
+	}
+	m := memoryPattern.FindStringSubmatch(text)
+	if m == nil {
+		return 0, badJob("Mem", "%q is no amount of memory, such as 4GB or 500MB", text)
+	}
+	n, err := strconv.Atoi(m[1])
+	if err != nil {
+		return 0, badJob("Mem", "%q is too large", text)
+	}
+	switch unit := strings.ToLower(m[2]); {
+	case strings.HasPrefix(unit, "k"):
+		n = max(n/1024, 1)
+	case strings.HasPrefix(unit, "g"):
+		n *= 1024
+	case strings.HasPrefix(unit, "t"):
+		n *= 1024 * 1024
+	}
+	if n == 0 || n > 1<<30 {
+		return 0, badJob("Mem", "%q is not between 1 MB and 1024 TB", text)
+	}
+	return n, nil
+}
+
+// walltime reads hh:mm:ss, or hh:mm, or seconds.
+func walltime(text string) (time.Duration, error) {
+	if text == "" {
+		return 0, nil
+	}
+	parts := strings.Split(text, ":")
+	units := []time.Duration{time.Hour, time.Minute, time.Second}
+	if len(parts) == 1 {
+		units = units[2:]
+	}
+	var d time.Duration
+	for i, p := range parts {
+		n, err := strconv.Atoi(p)
+		if err != nil || n < 0 || n > 1_000_000 || i >= len(units) || i > 0 && n > 59 {
+			return 0, badJob("ClockTime", "%q is not of the form hh:mm:ss", text)
+		}
+		d += time.Duration(n) * units[i]
+	}
+	if d == 0 {
+		return 0, badJob("ClockTime", "%q is no time at all", text)
+	}
+	return d, nil
+}
+
+var variableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// variables reads [{"Name":"..","Value":".."}].
+func variables(text string) ([]hpc.EnvVar, error) {
+	if text == "" {
+		return nil, nil
+	}
+	var list []hpc.EnvVar
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, badJob("Variables", "it is not of the form [{\"Name\":\"..\",\"Value\":\"..\"}]")
+	}
+	for i, v := range list {
+		if !variableName.MatchString(v.Name) {
+			return nil, badJob("Variables", "entry %d: %q is no name of a variable", i+1, v.Name)
+		}
+		if strings.ContainsRune(v.Value, 0) {
+			return nil, badJob("Variables", "%s holds a NUL byte", v.Name)
+		}
+	}
+	return list, nil
+}

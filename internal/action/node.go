@@ -1,0 +1,179 @@
+package action
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// AddNodes accepts compute nodes; the reconcilers make them.
+func (s *Service) AddNodes(ctx context.Context, q *api.AddNodesRequest) (*api.AddNodesResponse, error) {
+	call := CallOf(ctx)
+	if call.ClientToken != "" {
+		if answer, err := replay[api.AddNodesResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
+			return answer, err
+		}
+	}
+	c, err := s.cluster(ctx, s.Store.Read(), q.ClusterId)
+	if err != nil {
+		return nil, err
+	}
+	if err := mustRun(c, "add nodes"); err != nil {
+		return nil, err
+	}
+	t, err := s.addedType(ctx, c, q)
+	if err != nil {
+		return nil, err
+	}
+	if err := s.fits(ctx, slices.Repeat([]hpc.InstanceType{t}, q.Count)); err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.AddNodesResponse, error) {
+		c, err := s.lockCluster(ctx, tx, q.ClusterId)
+		if err != nil {
+			return nil, err
+		}
+		if err := mustRun(c, "add nodes"); err != nil {
+			return nil, err
+		}
+		nodes, err := s.moreNodes(ctx, tx, c, q, t, now)
+		if err != nil {
+			return nil, err
+		}
+		a := &api.AddNodesResponse{TaskId: newTaskID()}
+		for _, n := range nodes {
+			a.InstanceIds.InstanceId = append(a.InstanceIds.InstanceId, n.ID)
+		}
+		task := &store.Task{ID: a.TaskId, ClusterID: c.ID, Kind: "AddNodes", Objects: a.InstanceIds.InstanceId, Created: now}
+		if err := tx.InsertTask(ctx, task); err != nil {
+			return nil, err
+		}
+		line := fmt.Sprintf("%d nodes of type %s accepted: %s to %s", len(nodes), t.Name, nodes[0].Hostname, nodes[len(nodes)-1].Hostname)
+		return a, tx.Log(ctx, c.ID, "AddNodes", store.Info, line, now)
+	})
+}
+
+// addedType is the instance type of the nodes to add: the one named, or the one used last.
+func (s *Service) addedType(ctx context.Context, c *store.Cluster, q *api.AddNodesRequest) (hpc.InstanceType, error) {
+	name := q.InstanceType
+	if name == "" {
+		nodes, err := s.Store.Read().Nodes(ctx, c.ID)
+		if err != nil {
+			return hpc.InstanceType{}, err
+		}
+		name = orElse(c.Asked.EcsOrder.Compute.InstanceType, s.Config.ComputeType)
+		for _, n := range nodes {
+			if n.HasRole(hpc.RoleCompute) && !n.HasRole(hpc.RoleManager) {
+				name = n.InstanceType.Name
+			}
+		}
+	}
+	t, known := s.Config.InstanceType(name)
+	if !known {
+		return t, api.InvalidParams.Errorf("cannot add nodes: InstanceType %q is no instance type; ListAvailableEcsTypes has those there are", name)
+	}
+	if q.ImageOwnerAlias != "" && q.ImageOwnerAlias != "system" || q.ImageId != "" && q.ImageId != c.ImageID {
+		return t, api.ImageNotFound.Errorf("cannot add nodes: there is only the cluster's image %s", c.ImageID)
+	}
+	return t, nil
+}
+
+func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.AddNodesRequest, t hpc.InstanceType, now time.Time) ([]*store.Node, error) {
+	have, err := tx.Nodes(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if len(have)+q.Count > s.Config.MaxNodes {
+		return nil, api.TooManyNodes.Errorf("cannot add %d nodes to cluster %s: it has %d, the limit is %d", q.Count, c.ID, len(have), s.Config.MaxNodes)
+	}
+	queue := orElse(q.JobQueue, hpc.DefaultQueue)
+	queues, err := tx.Queues(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(queues, func(row *store.Queue) bool { return row.Name == queue }) {
+		return nil, api.InvalidParams.Errorf("cannot add nodes: JobQueue %q does not exist in cluster %s", queue, c.ID)
+	}
+	taken := map[string]bool{}
+	for _, n := range have {
+		taken[n.Hostname] = true
+	}
+	var nodes []*store.Node
+	for i := 0; len(nodes) < q.Count; i++ {
+		if name := computeName(i); !taken[name] {
+			n := newNode(c, []hpc.Role{hpc.RoleCompute}, t, name, queue, now.Add(time.Duration(len(nodes))))
+			n.CreateMode = orElse(q.CreateMode, "manual")
+			nodes = append(nodes, n)
+		}
+	}
+	return nodes, tx.InsertNodes(ctx, nodes)
+}
+
+// DeleteNodes marks compute nodes as no longer wanted. The reconcilers drain
+// them first and wait for their jobs.
+func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*api.DeleteNodesResponse, error) {
+	if !q.ReleaseInstance {
+		return nil, api.InvalidParams.Errorf("cannot delete nodes of cluster %s with ReleaseInstance false: they cannot stay without it", q.ClusterId)
+	}
+	now := time.Now()
+	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.DeleteNodesResponse, error) {
+		c, err := s.lockCluster(ctx, tx, q.ClusterId)
+		if err != nil {
+			return nil, err
+		}
+		if err := mustRun(c, "delete nodes"); err != nil {
+			return nil, err
+		}
+		nodes, err := deletable(ctx, tx, c, q)
+		if err != nil {
+			return nil, err
+		}
+		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Created: now}
+		var names []string
+		for _, n := range nodes {
+			if err := tx.UnwantNode(ctx, n.ID, false, now); err != nil {
+				return nil, err
+			}
+			task.Objects, names = append(task.Objects, n.ID), append(names, n.Hostname)
+		}
+		if err := tx.InsertTask(ctx, task); err != nil {
+			return nil, err
+		}
+		line := "deletion accepted, once their jobs are done: " + strings.Join(names, ", ")
+		return &api.DeleteNodesResponse{TaskId: task.ID}, tx.Log(ctx, c.ID, "DeleteNodes", store.Info, line, now)
+	})
+}
+
+// deletable returns the nodes that a request names, or the reason why one of
+// them cannot go.
+func deletable(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.DeleteNodesRequest) ([]*store.Node, error) {
+	have, err := tx.Nodes(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	var nodes []*store.Node
+	for _, inst := range q.Instance {
+		i := slices.IndexFunc(have, func(n *store.Node) bool { return n.ID == inst.Id })
+		if i < 0 {
+			return nil, api.ComputeNotFound.Errorf("cannot delete node %q: cluster %s has no such node", inst.Id, c.ID)
+		}
+		n := have[i]
+		switch {
+		case !n.HasRole(hpc.RoleCompute) || n.HasRole(hpc.RoleManager):
+			return nil, api.InvalidOpt.Errorf("cannot delete node %s: %s is no compute node; it goes with its cluster", n.ID, n.Hostname)
+		case !n.Wanted:
+			return nil, api.InvalidNodeStatus.Errorf("cannot delete node %s: %s is being deleted already", n.ID, n.Hostname)
+		case slices.Contains(nodes, n):
+			return nil, api.InvalidParams.Errorf("cannot delete nodes: Instance names %s twice", n.ID)
+		}
+		nodes = append(nodes, n)
+	}
+	return nodes, nil
+}

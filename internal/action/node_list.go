@@ -1,0 +1,156 @@
+package action
+
+import (
+	"context"
+	"regexp"
+	"slices"
+	"strings"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// nodeFilter says which nodes a listing shows.
+type nodeFilter struct {
+	role, pattern, prefix, suffix, address, queue string
+	detached                                      bool
+}
+
+// ListNodes shows a page of a cluster's nodes.
+func (s *Service) ListNodes(ctx context.Context, q *api.ListNodesRequest) (*api.ListNodesResponse, error) {
+	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached,
+		prefix: q.HostNamePrefix, suffix: q.HostNameSuffix, address: q.PrivateIpAddress})
+	if err != nil {
+		return nil, err
+	}
+	sortNodes(nodes, q.SortBy, q.Sequence)
+	a := &api.ListNodesResponse{TotalCount: len(nodes), PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, n := range paged(nodes, q.PageNumber, q.PageSize) {
+		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, s.nodeInfo(c, n))
+	}
+	return a, nil
+}
+
+// ListNodesNoPaging shows all of a cluster's nodes.
+func (s *Service) ListNodesNoPaging(ctx context.Context, q *api.ListNodesNoPagingRequest) (*api.ListNodesNoPagingResponse, error) {
+	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached})
+	if err != nil {
+		return nil, err
+	}
+	sortNodes(nodes, "", q.Sequence)
+	a := &api.ListNodesNoPagingResponse{}
+	for _, n := range nodes {
+		i := s.nodeInfo(c, n)
+		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesNoPagingNodeInfo{
+			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
+			SpotStrategy: i.SpotStrategy, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
+			Roles:          api.ListNodesNoPagingRoles(i.Roles),
+			TotalResources: (*api.ListNodesNoPagingTotalResources)(i.TotalResources),
+			UsedResources:  (*api.ListNodesNoPagingUsedResources)(i.UsedResources),
+			HostName:       i.HostName, InstanceType: i.InstanceType})
+	}
+	return a, nil
+}
+
+// ListNodesByQueue shows a page of a queue's nodes.
+func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueRequest) (*api.ListNodesByQueueResponse, error) {
+	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{queue: q.QueueName})
+	if err != nil {
+		return nil, err
+	}
+	queues, err := s.Store.Read().Queues(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.ContainsFunc(queues, func(row *store.Queue) bool { return row.Name == q.QueueName }) {
+		return nil, api.ObjectNotFound.Errorf("cannot list nodes: QueueName %q does not exist in cluster %s", q.QueueName, c.ID)
+	}
+	a := &api.ListNodesByQueueResponse{TotalCount: len(nodes), PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, n := range paged(nodes, q.PageNumber, q.PageSize) {
+		i := s.nodeInfo(c, n)
+		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesByQueueNodeInfo{
+			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
+			SpotStrategy: i.SpotStrategy, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
+			CreateMode: i.CreateMode, HostName: i.HostName, VSwitchId: i.VSwitchId, VpcId: i.VpcId, ZoneId: i.ZoneId,
+			TotalResources: (*api.ListNodesByQueueTotalResources)(i.TotalResources),
+			UsedResources:  (*api.ListNodesByQueueUsedResources)(i.UsedResources),
+			IpAddress:      i.IpAddress, StateInSched: i.StateInSched, Version: i.Version})
+	}
+	return a, nil
+}
+
+func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter) ([]*store.Node, *store.Cluster, error) {
+	tx := s.Store.Read()
+	c, err := s.cluster(ctx, tx, clusterID)
+	if err != nil {
+		return nil, nil, err
+	}
+	pattern, err := regexp.Compile(f.pattern)
+	if err != nil {
+		return nil, nil, api.InvalidParams.Errorf("cannot list nodes: HostName %q is no regular expression: %v", f.pattern, err)
+	}
+	nodes, err := tx.Nodes(ctx, clusterID)
+	if err != nil {
+		return nil, nil, err
+	}
+	shown := nodes[:0]
+	for _, n := range nodes {
+		if f.shows(n) && pattern.MatchString(n.Hostname) {
+			shown = append(shown, n)
+		}
+	}
+	return shown, c, nil
+}
+
+func (f nodeFilter) shows(n *store.Node) bool {
+	return f.showsRole(n) && !f.detached && // every node here is released with its cluster
+		strings.HasPrefix(n.Hostname, f.prefix) && strings.HasSuffix(n.Hostname, f.suffix) &&
+		(f.address == "" || f.address == n.Address) && (f.queue == "" || f.queue == n.Queue)
+}
+
+func (f nodeFilter) showsRole(n *store.Node) bool {
+	switch f.role {
+	case "Manager":
+		return n.HasRole(hpc.RoleManager) || n.HasRole(hpc.RoleAccount)
+	case "Login":
+		return n.HasRole(hpc.RoleLogin)
+	case "Compute":
+		return n.HasRole(hpc.RoleCompute)
+	}
+	return true
+}
+
+func sortNodes(nodes []*store.Node, by, sequence string) {
+	if strings.EqualFold(by, "HostName") {
+		slices.SortStableFunc(nodes, func(a, b *store.Node) int { return strings.Compare(a.Hostname, b.Hostname) })
+	}
+	if strings.EqualFold(sequence, "Backward") {
+		slices.Reverse(nodes)
+	}
+}
+
+// paged is one page of a list, counted from 1; beyond the end it is empty.
+func paged[T any](list []T, number, size int) []T {
+	if (number - 1) >= (len(list)+size-1)/size {
+		return nil
+	}
+	from := (number - 1) * size
+	return list[from:min(from+size, len(list))]
+}
+
+func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInfo {
+	i := api.ListNodesNodeInfo{
+		Id: n.ID, RegionId: s.Config.Region, Status: string(n.Status), CreatedByEhpc: true, AddTime: stamp(n.Created),
+		SpotStrategy: orElse(c.Asked.ComputeSpotStrategy, "NoSpot"), ImageOwnerAlias: "system", ImageId: n.ImageID,
+		Location: "PublicCloud", CreateMode: n.CreateMode, HostName: n.Hostname, InstanceType: n.InstanceType.Name,
+		IpAddress: n.Address, StateInSched: n.SchedState, VSwitchId: c.Asked.VSwitchId, VpcId: c.Asked.VpcId,
+		ZoneId: orElse(c.Asked.ZoneId, s.Config.Zone), Version: s.Version,
+		TotalResources: &api.ListNodesTotalResources{Cpu: n.InstanceType.Cores, Memory: n.InstanceType.MemoryMB, Gpu: n.InstanceType.GPUs},
+		UsedResources:  &api.ListNodesUsedResources{Cpu: n.CoresUsed, Memory: n.MemoryUsed},
+	}
+	for _, r := range n.Roles {
+		i.Roles.Role = append(i.Roles.Role, string(r))
+	}
+	return i
+}

@@ -1,0 +1,93 @@
+package action
+
+import (
+	"fmt"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// layout says which management roles share a node (spec: CreateCluster, DeployMode).
+type layout struct {
+	managers [][]hpc.Role // the roles of each management node, the scheduler's first
+	login    bool         // login nodes stand apart
+}
+
+var layouts = map[hpc.DeployMode]layout{
+	hpc.DeployStandard: {managers: [][]hpc.Role{{hpc.RoleManager}, {hpc.RoleAccount}}, login: true},
+	hpc.DeploySimple:   {managers: [][]hpc.Role{{hpc.RoleAccount, hpc.RoleManager}}, login: true},
+	hpc.DeployTiny:     {managers: [][]hpc.Role{{hpc.RoleAccount, hpc.RoleManager, hpc.RoleLogin}}},
+	hpc.DeployOneBox:   {managers: [][]hpc.Role{{hpc.RoleAccount, hpc.RoleManager, hpc.RoleLogin, hpc.RoleCompute}}},
+}
+
+var managerNames = []string{"manager", "account"}
+
+// firstNodes lays out the nodes of a new cluster.
+func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now time.Time) ([]*store.Node, error) {
+	lay := layouts[c.DeployMode]
+	order := q.EcsOrder
+	if c.DeployMode == hpc.DeployStandard && deref(order.Manager.Count, 0) == 1 {
+		lay = layouts[hpc.DeploySimple] // one manager was asked for by number: the roles share it
+	}
+	if want := deref(order.Manager.Count, len(lay.managers)); want != len(lay.managers) {
+		return nil, api.InvalidParams.Errorf("cannot create a cluster: EcsOrder.Manager.Count is %d; DeployMode %s has %d", want, c.DeployMode, len(layouts[c.DeployMode].managers))
+	}
+	logins := deref(order.Login.Count, 1)
+	if !lay.login {
+		if logins > 1 {
+			return nil, api.InvalidParams.Errorf("cannot create a cluster: EcsOrder.Login.Count is %d; with DeployMode %s the manager is the only login node", logins, c.DeployMode)
+		}
+		logins = 0
+	}
+	computes := deref(order.Compute.Count, 0)
+	if total := len(lay.managers) + logins + computes; total > s.Config.MaxNodes {
+		return nil, api.TooManyNodes.Errorf("cannot create a cluster of %d nodes: the limit is %d", total, s.Config.MaxNodes)
+	}
+	queue := orElse(q.JobQueue, hpc.DefaultQueue)
+	var nodes []*store.Node
+	add := func(roles []hpc.Role, typeName, param, hostname string) error {
+		t, known := s.Config.InstanceType(typeName)
+		if !known {
+			return api.InvalidParams.Errorf("cannot create a cluster: %s %q is no instance type; ListAvailableEcsTypes has those there are", param, typeName)
+		}
+		nodes = append(nodes, newNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes)))))
+		return nil
+	}
+	for i, roles := range lay.managers {
+		if err := add(roles, orElse(order.Manager.InstanceType, s.Config.ManagerType), "EcsOrder.Manager.InstanceType", managerNames[i]); err != nil {
+			return nil, err
+		}
+	}
+	for i := range logins {
+		if err := add([]hpc.Role{hpc.RoleLogin}, orElse(order.Login.InstanceType, s.Config.LoginType), "EcsOrder.Login.InstanceType", fmt.Sprintf("login%d", i)); err != nil {
+			return nil, err
+		}
+	}
+	for i := range computes {
+		if err := add([]hpc.Role{hpc.RoleCompute}, orElse(order.Compute.InstanceType, s.Config.ComputeType), "EcsOrder.Compute.InstanceType", computeName(i)); err != nil {
+			return nil, err
+		}
+	}
+	return nodes, nil
+}
+
+func newNode(c *store.Cluster, roles []hpc.Role, t hpc.InstanceType, hostname, queue string, now time.Time) *store.Node {
+	n := &store.Node{ID: newNodeID(), ClusterID: c.ID, Hostname: hostname, Roles: roles, InstanceType: t,
+		ImageID: c.ImageID, CreateMode: "manual", Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now}
+	if n.HasRole(hpc.RoleCompute) {
+		n.Queue = queue
+	}
+	return n
+}
+
+func computeName(i int) string { return fmt.Sprintf("compute%03d", i) }
+
+func types(nodes []*store.Node) []hpc.InstanceType {
+	list := make([]hpc.InstanceType, len(nodes))
+	for i, n := range nodes {
+		list[i] = n.InstanceType
+	}
+	return list
+}

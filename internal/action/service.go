@@ -1,0 +1,140 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/auth"
+	"ehpc/internal/config"
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/provider"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// Links reaches the nodes' agents.
+type Links interface {
+	Present(nodeID string) bool
+	Node(nodeID string) link.Node
+	Scheduler(nodeID string) scheduler.Scheduler
+}
+
+// Image is a node image as the API lists it.
+type Image struct {
+	ID         string
+	OsTag      string
+	OSName     string
+	Platform   string
+	Version    string
+	Schedulers map[string]string // engine -> version
+	Software   map[string]string // name -> version
+}
+
+// Service is what the actions work with.
+type Service struct {
+	Store     *store.Store
+	Config    config.Config
+	Links     Links
+	Passwords *auth.Passwords
+	Images    func() ([]Image, error)
+	Fits      func(ctx context.Context, types []hpc.InstanceType) error
+	Wake      func() // wakes the reconcilers
+	Version   string // of this program
+	Log       *slog.Logger
+}
+
+// Handler serves one action; request and answer are those of package api.
+type Handler func(ctx context.Context, request any) (any, error)
+
+func typed[Q, A any](fn func(context.Context, *Q) (*A, error)) Handler {
+	return func(ctx context.Context, request any) (any, error) {
+		return fn(ctx, request.(*Q))
+	}
+}
+
+// cluster returns one of the caller's clusters.
+func (s *Service) cluster(ctx context.Context, tx store.Tx, id string) (*store.Cluster, error) {
+	c, err := tx.Cluster(ctx, id)
+	return c, owned(ctx, c, id, err)
+}
+
+// lockCluster is cluster for a transaction that decides on it.
+func (s *Service) lockCluster(ctx context.Context, tx store.Tx, id string) (*store.Cluster, error) {
+	c, err := tx.LockCluster(ctx, id)
+	return c, owned(ctx, c, id, err)
+}
+
+func owned(ctx context.Context, c *store.Cluster, id string, err error) error {
+	if errors.Is(err, store.ErrNotFound) || err == nil && c.Owner != CallOf(ctx).Owner {
+		return api.ClusterNotFound.Errorf("cluster %q does not exist", id)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read cluster %s: %w", id, err)
+	}
+	return nil
+}
+
+// mustRun refuses what only a running cluster can do.
+func mustRun(c *store.Cluster, attempt string) error {
+	if c.Status != hpc.ClusterRunning {
+		return api.InvalidClusterStatus.Errorf("cannot %s: cluster %s is %s, not running", attempt, c.ID, c.Status)
+	}
+	return nil
+}
+
+// manager returns the node that runs the cluster's scheduler, which must be reachable.
+func (s *Service) manager(nodes []*store.Node, c *store.Cluster) (*store.Node, error) {
+	for _, n := range nodes {
+		if n.HasRole(hpc.RoleManager) && n.Status == hpc.NodeRunning && s.Links.Present(n.ID) {
+			return n, nil
+		}
+	}
+	return nil, api.ManagerNotFound.Errorf("the manager of cluster %s is not in service now; try again", c.ID)
+}
+
+// fits refuses what the machines cannot hold, counting what is wanted but not made yet.
+func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
+	nodes, err := s.Store.Read().Nodes(ctx, "")
+	if err != nil {
+		return err
+	}
+	types := more
+	for _, n := range nodes {
+		if n.Wanted && n.Address == "" {
+			types = append(types, n.InstanceType)
+		}
+	}
+	if err := s.Fits(ctx, types); errors.Is(err, provider.ErrNoCapacity) {
+		return api.TooManyNodes.Errorf("cannot make %d more nodes: %v", len(more), err)
+	} else if err != nil {
+		return api.EcsError.Errorf("cannot tell whether %d more nodes fit: %v", len(more), err)
+	}
+	return nil
+}
+
+// stamp writes a time as the document's answers do; "" for none.
+func stamp(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format("2006-01-02T15:04:05.000Z")
+}
+
+func deref[T any](p *T, otherwise T) T {
+	if p == nil {
+		return otherwise
+	}
+	return *p
+}
+
+func orElse(text, otherwise string) string {
+	if text == "" {
+		return otherwise
+	}
+	return text
+}

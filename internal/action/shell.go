@@ -1,0 +1,169 @@
+package action
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// InvokeShellCommand accepts a command for nodes of a cluster, all that are in
+// service if none is named. The reconcilers have it run as root, once a node.
+func (s *Service) InvokeShellCommand(ctx context.Context, q *api.InvokeShellCommandRequest) (*api.InvokeShellCommandResponse, error) {
+	if strings.ContainsRune(q.Command, 0) || strings.ContainsRune(q.WorkingDir, 0) {
+		return nil, api.InvalidParams.Errorf("cannot run the command: Command and WorkingDir must not hold NUL bytes")
+	}
+	now := time.Now()
+	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.InvokeShellCommandResponse, error) {
+		c, err := s.lockCluster(ctx, tx, q.ClusterId)
+		if err != nil {
+			return nil, err
+		}
+		if err := mustRun(c, "run a command"); err != nil {
+			return nil, err
+		}
+		targets, err := commandTargets(ctx, tx, c, q)
+		if err != nil {
+			return nil, err
+		}
+		row := &store.Command{ID: newCommandID(), ClusterID: c.ID, Content: q.Command,
+			Dir: orElse(q.WorkingDir, "/root"), Timeout: q.Timeout, Created: now}
+		if err := tx.InsertCommand(ctx, row, targets); err != nil {
+			return nil, err
+		}
+		a := &api.InvokeShellCommandResponse{CommandId: row.ID}
+		a.InstanceIds.InstanceId = targets
+		line := fmt.Sprintf("command %s accepted for %d nodes", row.ID, len(targets))
+		return a, tx.Log(ctx, c.ID, "InvokeShellCommand", store.Info, line, now)
+	})
+}
+
+func commandTargets(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.InvokeShellCommandRequest) ([]string, error) {
+	nodes, err := tx.Nodes(ctx, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	var targets []string
+	if len(q.Instance) == 0 {
+		for _, n := range nodes {
+			if n.Status == hpc.NodeRunning {
+				targets = append(targets, n.ID)
+			}
+		}
+		if len(targets) == 0 {
+			return nil, api.InvalidNodeStatus.Errorf("cannot run a command: no node of cluster %s is in service now", c.ID)
+		}
+		return targets, nil
+	}
+	for _, inst := range q.Instance {
+		i := slices.IndexFunc(nodes, func(n *store.Node) bool { return n.ID == inst.Id })
+		if i < 0 {
+			return nil, api.ComputeNotFound.Errorf("cannot run a command: cluster %s has no node %q", c.ID, inst.Id)
+		}
+		if nodes[i].Status != hpc.NodeRunning {
+			return nil, api.InvalidNodeStatus.Errorf("cannot run a command: node %s is %s, not running", inst.Id, nodes[i].Status)
+		}
+		if !slices.Contains(targets, inst.Id) {
+			targets = append(targets, inst.Id)
+		}
+	}
+	return targets, nil
+}
+
+// ListCommands shows a page of the commands of a cluster, newest first.
+func (s *Service) ListCommands(ctx context.Context, q *api.ListCommandsRequest) (*api.ListCommandsResponse, error) {
+	tx := s.Store.Read()
+	if _, err := s.cluster(ctx, tx, q.ClusterId); err != nil {
+		return nil, err
+	}
+	var nodes []string
+	for _, inst := range q.Instance {
+		nodes = append(nodes, inst.Id)
+	}
+	rows, total, err := tx.Commands(ctx, q.ClusterId, q.CommandId, nodes, store.Page{Number: q.PageNumber, Size: q.PageSize})
+	if err != nil {
+		return nil, err
+	}
+	a := &api.ListCommandsResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, c := range rows {
+		a.Commands.Command = append(a.Commands.Command, api.ListCommandsCommand{CommandId: c.ID,
+			CommandContent: c.Content, WorkingDir: c.Dir, Timeout: c.Timeout})
+	}
+	return a, nil
+}
+
+// ListInvocationStatus shows how a command stands, as a whole and on each node.
+func (s *Service) ListInvocationStatus(ctx context.Context, q *api.ListInvocationStatusRequest) (*api.ListInvocationStatusResponse, error) {
+	tx := s.Store.Read()
+	if err := s.mustHaveCommand(ctx, tx, q.ClusterId, q.CommandId); err != nil {
+		return nil, err
+	}
+	rows, _, err := tx.CommandResults(ctx, q.CommandId, nil, "", store.Page{})
+	if err != nil {
+		return nil, err
+	}
+	a := &api.ListInvocationStatusResponse{CommandId: q.CommandId, InvokeStatus: string(overall(rows))}
+	for _, r := range rows {
+		a.InvokeInstances.InvokeInstance = append(a.InvokeInstances.InvokeInstance,
+			api.ListInvocationStatusInvokeInstance{InstanceId: r.NodeID, InstanceInvokeStatus: string(r.Status)})
+	}
+	return a, nil
+}
+
+// overall is a command's status over all its nodes: running while one is, else
+// the worst.
+func overall(rows []*store.CommandResult) hpc.CommandStatus {
+	for _, want := range []hpc.CommandStatus{hpc.CommandRunning, hpc.CommandFailed, hpc.CommandStopped} {
+		if slices.ContainsFunc(rows, func(r *store.CommandResult) bool { return r.Status == want }) {
+			return want
+		}
+	}
+	return hpc.CommandFinished
+}
+
+// ListInvocationResults shows what a command printed on each node.
+func (s *Service) ListInvocationResults(ctx context.Context, q *api.ListInvocationResultsRequest) (*api.ListInvocationResultsResponse, error) {
+	tx := s.Store.Read()
+	if err := s.mustHaveCommand(ctx, tx, q.ClusterId, q.CommandId); err != nil {
+		return nil, err
+	}
+	var nodes []string
+	for _, inst := range q.Instance {
+		nodes = append(nodes, inst.Id)
+	}
+	rows, total, err := tx.CommandResults(ctx, q.CommandId, nodes, hpc.CommandStatus(q.InvokeRecordStatus), store.Page{Number: q.PageNumber, Size: q.PageSize})
+	if err != nil {
+		return nil, err
+	}
+	a := &api.ListInvocationResultsResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, r := range rows {
+		finished := ""
+		if !r.Finished.IsZero() {
+			finished = r.Finished.UTC().Format("2006-01-02T15:04:05Z")
+		}
+		a.InvocationResults.InvocationResult = append(a.InvocationResults.InvocationResult,
+			api.ListInvocationResultsInvocationResult{CommandId: r.CommandID, InstanceId: r.NodeID,
+				InvokeRecordStatus: string(r.Status), Success: r.Status == hpc.CommandFinished && r.ExitCode == 0,
+				FinishedTime: finished, ExitCode: r.ExitCode, Message: r.Output})
+	}
+	return a, nil
+}
+
+func (s *Service) mustHaveCommand(ctx context.Context, tx store.Tx, clusterID, id string) error {
+	c, err := s.cluster(ctx, tx, clusterID)
+	if err != nil {
+		return err
+	}
+	if _, err := tx.Command(ctx, c.ID, id); errors.Is(err, store.ErrNotFound) {
+		return api.ObjectNotFound.Errorf("command %q does not exist in cluster %s", id, c.ID)
+	} else if err != nil {
+		return err
+	}
+	return nil
+}
