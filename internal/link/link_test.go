@@ -1,0 +1,344 @@
+package link_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/hashicorp/yamux"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+)
+
+// stub is a node whose calls are functions.
+type stub struct {
+	link.Node
+	state   func(context.Context) (hpc.NodeState, error)
+	command func(context.Context, string) (hpc.CommandResult, error)
+	write   func(context.Context, link.AccountFile) error
+}
+
+func (s stub) State(ctx context.Context) (hpc.NodeState, error) { return s.state(ctx) }
+
+func (s stub) CommandResult(ctx context.Context, id string) (hpc.CommandResult, error) {
+	return s.command(ctx, id)
+}
+
+func (s stub) WriteFile(ctx context.Context, file link.AccountFile) error { return s.write(ctx, file) }
+
+func named(name string) stub {
+	return stub{state: func(context.Context) (hpc.NodeState, error) { return hpc.NodeState{Version: name}, nil }}
+}
+
+// bench is a hub with one node's directory; every change comes through changes.
+type bench struct {
+	*testing.T
+	hub     *link.Hub
+	dir     string
+	changes chan string
+}
+
+func newBench(t *testing.T) *bench {
+	t.Helper()
+	b := &bench{T: t, dir: t.TempDir(), changes: make(chan string, 100)}
+	b.restart()
+	return b
+}
+
+// restart makes a new hub on the same directory, as a new server does.
+func (b *bench) restart() {
+	b.Helper()
+	hub := link.NewHub(slog.New(slog.DiscardHandler), func(id string) { b.changes <- id })
+	if err := hub.Listen("i-1", b.dir); err != nil {
+		b.Fatal(err)
+	}
+	b.hub = hub
+	b.Cleanup(func() { hub.Close() })
+}
+
+// dial connects to the directory's socket, however long its path.
+func dial(dir string) func(context.Context) (net.Conn, error) {
+	return func(ctx context.Context) (net.Conn, error) {
+		d, err := os.Open(dir)
+		if err != nil {
+			return nil, err
+		}
+		defer d.Close()
+		var dialer net.Dialer
+		return dialer.DialContext(ctx, "unix", filepath.Join("/proc/self/fd", strconv.Itoa(int(d.Fd())), link.SocketName))
+	}
+}
+
+// agent serves the handler and returns it with a function that ends it.
+func (b *bench) agent(handler http.Handler) (*link.Agent, func()) {
+	b.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	a := link.NewAgent(slog.New(slog.DiscardHandler), dial(b.dir), handler)
+	done := make(chan struct{})
+	go func() { a.Serve(ctx); close(done) }()
+	stop := func() { cancel(); <-done }
+	b.Cleanup(stop)
+	return a, stop
+}
+
+// present waits for a change after which the node is there, or not.
+func (b *bench) present(want bool) {
+	b.Helper()
+	deadline := time.After(10 * time.Second)
+	for {
+		if _, ok := b.hub.Present("i-1"); ok == want {
+			return
+		}
+		select {
+		case <-b.changes:
+		case <-deadline:
+			b.Fatalf("the node's presence did not become %v", want)
+		}
+	}
+}
+
+func (b *bench) version() string {
+	b.Helper()
+	state, err := b.hub.Node("i-1").State(b.Context())
+	if err != nil {
+		b.Fatalf("cannot ask the node: %v", err)
+	}
+	return state.Version
+}
+
+func TestLink(t *testing.T) {
+	t.Parallel()
+	t.Run("a connected agent answers and is present", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		if _, err := b.hub.Node("i-1").State(t.Context()); !errors.Is(err, link.ErrAbsent) {
+			t.Errorf("before: %v", err)
+		}
+		_, stop := b.agent(link.Handler(named("one"), nil))
+		b.present(true)
+		if got := b.version(); got != "one" {
+			t.Errorf("got %q", got)
+		}
+		stop()
+		b.present(false)
+		if _, err := b.hub.Node("i-1").State(t.Context()); !errors.Is(err, link.ErrAbsent) {
+			t.Errorf("after: %v", err)
+		}
+	})
+	t.Run("errors keep their kind and text", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		node := stub{
+			command: func(context.Context, string) (hpc.CommandResult, error) {
+				return hpc.CommandResult{}, link.ErrUnknownCommand
+			},
+			write: func(_ context.Context, f link.AccountFile) error {
+				return errors.Join(errors.New("cannot write "+f.Path), link.ErrDenied)
+			},
+		}
+		b.agent(link.Handler(node, nil))
+		b.present(true)
+		if _, err := b.hub.Node("i-1").CommandResult(t.Context(), "c-1"); !errors.Is(err, link.ErrUnknownCommand) {
+			t.Errorf("got %v", err)
+		}
+		err := b.hub.Node("i-1").WriteFile(t.Context(), link.AccountFile{Path: "/etc/passwd"})
+		if !errors.Is(err, link.ErrDenied) || !strings.Contains(err.Error(), "cannot write /etc/passwd") {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("the agent comes back to a restarted server", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.agent(link.Handler(named("one"), nil))
+		b.present(true)
+		b.hub.Close()
+		b.restart()
+		b.present(true)
+		if got := b.version(); got != "one" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("a newer connection replaces the older", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		conn, err := dial(b.dir)(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		old, err := yamux.Client(conn, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b.present(true)
+		b.agent(link.Handler(named("two"), nil))
+		<-old.CloseChan()
+		b.present(true)
+		if got := b.version(); got != "two" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the agent can wake the server", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		a, _ := b.agent(link.Handler(named("one"), nil))
+		b.present(true)
+		for len(b.changes) > 0 {
+			<-b.changes
+		}
+		if err := a.Changed(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if id := <-b.changes; id != "i-1" {
+			t.Errorf("node %s changed", id)
+		}
+	})
+	t.Run("a directory deeper than a socket address works", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.dir = filepath.Join(b.dir, strings.Repeat("long/", 60))
+		b.restart()
+		b.agent(link.Handler(named("deep"), nil))
+		b.present(true)
+		if got := b.version(); got != "deep" {
+			t.Errorf("got %q", got)
+		}
+	})
+	t.Run("the socket is root's alone", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		info, err := os.Stat(filepath.Join(b.dir, link.SocketName))
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("mode %v, %v", info.Mode(), err)
+		}
+	})
+	t.Run("a forgotten node is gone", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		b.agent(link.Handler(named("one"), nil))
+		b.present(true)
+		b.hub.Forget("i-1")
+		b.present(false)
+		if _, err := b.hub.Node("i-1").State(t.Context()); !errors.Is(err, link.ErrAbsent) {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// endless is an answer that never ends.
+type endless struct{}
+
+func (endless) Read(p []byte) (int, error) {
+	for i := range p {
+		p[i] = ' '
+	}
+	return len(p), nil
+}
+
+func TestHostileAgents(t *testing.T) {
+	t.Parallel()
+	answer := func(fn http.HandlerFunc) func(*testing.T) error {
+		return func(t *testing.T) error {
+			b := newBench(t)
+			b.agent(fn)
+			b.present(true)
+			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+			defer cancel()
+			_, err := b.hub.Node("i-1").State(ctx)
+			return err
+		}
+	}
+	raw := func(talk func(net.Conn)) func(*testing.T) error {
+		return func(t *testing.T) error {
+			b := newBench(t)
+			conn, err := dial(b.dir)(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			talk(conn)
+			b.present(false)
+			_, err = b.hub.Node("i-1").State(t.Context())
+			return err
+		}
+	}
+	cases := []struct {
+		name string
+		ask  func(*testing.T) error
+		want string
+	}{
+		{"an endless answer is cut off", answer(func(w http.ResponseWriter, _ *http.Request) { io.Copy(w, endless{}) }), "longer than"},
+		{"an answer that is not JSON is refused", answer(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "hello") }), "cannot understand"},
+		{"an endless error is cut off", answer(func(w http.ResponseWriter, _ *http.Request) {
+			w.WriteHeader(500)
+			io.Copy(w, endless{})
+		}), "longer than"},
+		{"endless headers are cut off", answer(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("X-Long", strings.Repeat("x", 1<<20))
+		}), "exceeded"},
+		{"a redirect is not followed", answer(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "http://127.0.0.1:1/", http.StatusFound)
+		}), "status 302"},
+		{"no answer runs into the deadline", answer(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }), "deadline"},
+		{"garbage instead of the protocol ends the connection", raw(func(c net.Conn) {
+			io.WriteString(c, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+		}), "not connected"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			if err := c.ask(t); err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("got %v, want it to contain %q", err, c.want)
+			}
+		})
+	}
+	t.Run("an agent that falls silent is noticed in three seconds", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		conn, err := dial(b.dir)(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close() // open, but nobody reads or writes
+		b.present(true)
+		began := time.Now()
+		b.present(false)
+		if took := time.Since(began); took > 3500*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+	t.Run("an agent that accepts no calls holds nobody past the deadline", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		conn, err := dial(b.dir)(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		session, err := yamux.Client(conn, nil) // answers pings, accepts nothing
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer session.Close()
+		b.present(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+		defer cancel()
+		done := make(chan error, 100)
+		for range cap(done) {
+			go func() { _, err := b.hub.Node("i-1").State(ctx); done <- err }()
+		}
+		for range cap(done) {
+			if err := <-done; !errors.Is(err, context.DeadlineExceeded) {
+				t.Errorf("got %v", err)
+			}
+		}
+	})
+}
