@@ -13,7 +13,7 @@ const (
 func supportRows() []supportRow {
 	return []supportRow{
 		{"CreateCluster", []string{"RegionId", "ZoneId", "Description"}, SupportBuilt, "Shown again as given."},
-		{"CreateCluster", []string{"SchedulerType"}, SupportPartly, "Only schedulers that the image has; any name that begins with slurm is the image's Slurm. Others are refused with InvalidSoftware."},
+		{"CreateCluster", []string{"SchedulerType"}, SupportPartly, "Left out, it is the configured one. Only schedulers that the image has; any name that begins with slurm is the image's Slurm. Others are refused with InvalidSoftware."},
 		{"CreateCluster", []string{"OsTag"}, SupportPartly, "Only tags that ListImages shows; others are refused with ImageNotSupported."},
 		{"CreateCluster", []string{"ImageOwnerAlias"}, SupportPartly, oneImage + " Anything but system is refused."},
 		{"CreateCluster", []string{"ImageId"}, SupportPartly, oneImage + " Only the id of the image that OsTag names is accepted."},

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+
+	"ehpc/api"
 )
 
 func main() {
@@ -36,11 +38,17 @@ func run(apiDir string) error {
 
 // generate returns every generated file under its path from package api.
 func generate() (map[string][]byte, error) {
+	writers := map[string]func() ([]byte, error){
+		"zz_types.go":                   types,
+		"zz_codes.go":                   codes,
+		"../docs/reference/coverage.md": coverage,
+		"../docs/reference/errors.md":   errorTable,
+	}
+	for _, a := range api.Actions() {
+		writers["../docs/reference/actions/"+a.Name+".md"] = func() ([]byte, error) { return page(a) }
+	}
 	files := make(map[string][]byte)
-	for name, write := range map[string]func() ([]byte, error){
-		"zz_types.go": types,
-		"zz_codes.go": codes,
-	} {
+	for name, write := range writers {
 		content, err := write()
 		if err != nil {
 			return nil, fmt.Errorf("cannot generate %s: %w", name, err)
