@@ -90,6 +90,9 @@ func TestBindNamesEveryFault(t *testing.T) {
 		{"a parameter given twice", "DescribeCluster", "ClusterId=a&ClusterId=b", "InvalidParams", []string{"ClusterId is given more than once"}},
 		{"a parameter given under two spellings", "CreateCluster", "Name=ab&VolumeProtocol=nfs&VolumeProtocal=nfs", "InvalidParams", []string{"VolumeProtocol is given more than once"}},
 		{"text that is no number", "AddNodes", "ClusterId=c&Count=1e2", "InvalidParams", []string{"Count must be a whole number"}},
+		{"a number that no client can hold", "ListTasks", "ClusterId=c&PageSize=2147483648", "InvalidParams", []string{"PageSize is too large"}},
+		{"a number beyond all bounds", "ListTasks", "ClusterId=c&PageSize=99999999999999999999", "InvalidParams", []string{"PageSize must be a whole number"}},
+		{"a command of 2,048 characters", "InvokeShellCommand", "ClusterId=c&Command=" + strings.Repeat("x", 2048), "InvalidParams", []string{"Command must have at most 2047 characters"}},
 		{"a name of one character", "CreateCluster", "Name=a", "InvalidParams", []string{"Name must have 2 to 64 characters"}},
 		{"a name that breaks the pattern", "CreateCluster", "Name=1ab", "InvalidParams", []string{"Name must match"}},
 		{"invalid UTF-8", "CreateCluster", "Name=ab&Description=%ff%fe", "InvalidParams", []string{"Description is not valid UTF-8"}},
@@ -116,5 +119,32 @@ func TestBindNamesEveryFault(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestLengthsAreCountedInCharacters(t *testing.T) {
+	t.Parallel()
+	bind[api.InvokeShellCommandRequest](t, "InvokeShellCommand", "ClusterId=c&Command="+strings.Repeat("%E4%B8%80", 2047))
+	bind[api.CreateClusterRequest](t, "CreateCluster", "Name="+strings.Repeat("%E4%B8%80", 64))
+}
+
+func TestBindReadsValuesAsClientsWriteThem(t *testing.T) {
+	t.Parallel()
+	nodes := bind[api.AddNodesRequest](t, "AddNodes", "ClusterId=c&Count=2&AutoRenew=TRUE&PeriodUnit=week")
+	if !nodes.AutoRenew || nodes.PeriodUnit != "Week" || nodes.Count != 2 {
+		t.Errorf("got %+v", nodes)
+	}
+	gws := bind[api.CreateGWSInstanceRequest](t, "CreateGWSInstance", "ClusterId=c&AllocatePublicAddress=yes&ImageId=i&"+
+		"InstanceType=t&SystemDiskCategory=cloud&SystemDiskSize=40&VSwitchId=v&WorkMode=desktop&Name=n")
+	if !gws.AllocatePublicAddress || gws.WorkMode != "Desktop" {
+		t.Errorf("got %+v", gws)
+	}
+	command := bind[api.InvokeShellCommandRequest](t, "InvokeShellCommand", "ClusterId=c&Command=x&Timeout=1")
+	if command.Timeout != 60 {
+		t.Errorf("the timeout is %d, want it raised to 60", command.Timeout)
+	}
+	scale := bind[api.SetAutoScaleConfigRequest](t, "SetAutoScaleConfig", "ClusterId=c&Queues.1.InstanceTypes=a,b&Quenes.1.QueueName=q&Queues.1.DataDisks.1.DataDiskSize=5")
+	if len(scale.Queues) != 1 || scale.Queues[0].InstanceTypesText != "a,b" || scale.Queues[0].QueueName != "q" || len(scale.Queues[0].DataDisks) != 1 {
+		t.Errorf("got %+v", scale)
 	}
 }

@@ -136,7 +136,8 @@ type Param struct {
 
 	Relaxed string `json:"-"` // why Required is not insisted on; "" when it is
 
-	re *regexp.Regexp
+	segments []string // of the name
+	re       *regexp.Regexp
 }
 
 // Words are the words a value is one of, as they are written on the wire.
@@ -260,6 +261,7 @@ func (c *Catalog) prepare(a *Action) error {
 	for i := range a.Params {
 		p := &a.Params[i]
 		relax(a, p)
+		p.segments = strings.Split(p.Name, ".")
 		if p.Pattern == "" {
 			continue
 		}
@@ -296,5 +298,6 @@ func (a *Action) Param(name string) *Param {
 	return nil
 }
 
-// Segments splits a parameter's name at its dots.
-func (p *Param) Segments() []string { return strings.Split(p.Name, ".") }
+// Segments are the parts of the parameter's name between its dots. They are
+// shared: callers must not change them.
+func (p *Param) Segments() []string { return p.segments }

@@ -19,20 +19,20 @@ type ParamSupport struct {
 	Note string
 }
 
-// supportRow holds for the named parameters and for all below them: AddOns
-// stands for AddOns.N.Name and the rest.
-type supportRow struct {
-	action string
-	params []string
-	kind   Support
-	note   string
+// SupportRow holds for the named parameters and for all below them: AddOns
+// stands for AddOns.N.Name and the rest. Action "*" is every action.
+type SupportRow struct {
+	Action string
+	Params []string
+	Kind   Support
+	Note   string
 }
 
-func (r supportRow) covers(action, param string) bool {
-	if r.action != action {
+func (r SupportRow) covers(action, param string) bool {
+	if r.Action != "*" && r.Action != action {
 		return false
 	}
-	for _, name := range r.params {
+	for _, name := range r.Params {
 		if param == name || strings.HasPrefix(param, name+".") {
 			return true
 		}
@@ -43,9 +43,9 @@ func (r supportRow) covers(action, param string) bool {
 // SupportOf says what becomes of a parameter of the action, named as in the
 // catalogue.
 func SupportOf(action, param string) ParamSupport {
-	for _, r := range supportRows() {
+	for _, r := range SupportRows() {
 		if r.covers(action, param) {
-			return ParamSupport{r.kind, r.note}
+			return ParamSupport{r.Kind, r.Note}
 		}
 	}
 	return ParamSupport{Kind: SupportBuilt}

@@ -5,14 +5,17 @@ const (
 	noVPC      = "Every cluster gets a network of its own; no other network is joined to it."
 	ownVolume  = "Every cluster gets a volume of its own, mounted on /home and /opt; no other one is mounted."
 	diskShared = "Nodes use the disk of the machine that they run on."
+	atOnce     = "The answer always comes as soon as the work is accepted or, where nothing is left to do, done."
 	oneImage   = "There are system images alone."
 )
 
-// supportRows lists the parameters that are not fully built, with what a caller
+// SupportRows lists the parameters that are not fully built, with what a caller
 // has to know about each.
-func supportRows() []supportRow {
-	return []supportRow{
-		{"CreateCluster", []string{"RegionId", "ZoneId", "Description"}, SupportBuilt, "Shown again as given."},
+func SupportRows() []SupportRow {
+	return []SupportRow{
+		{"*", []string{"RegionId"}, SupportNoEffect, "This service is one region, the configured one, whatever is given."},
+
+		{"CreateCluster", []string{"ZoneId"}, SupportNoEffect, "Shown again; there is one zone."},
 		{"CreateCluster", []string{"SchedulerType"}, SupportPartly, "Left out, it is the configured one. Only schedulers that the image has; any name that begins with slurm is the image's Slurm. Others are refused with InvalidSoftware."},
 		{"CreateCluster", []string{"OsTag"}, SupportPartly, "Only tags that ListImages shows; others are refused with ImageNotSupported."},
 		{"CreateCluster", []string{"ImageOwnerAlias"}, SupportPartly, oneImage + " Anything but system is refused."},
@@ -33,5 +36,38 @@ func supportRows() []supportRow {
 		{"CreateCluster", []string{"EcsChargeType", "Period", "PeriodUnit", "AutoRenew", "AutoRenewPeriod", "ComputeSpotStrategy", "ComputeSpotPriceLimit"}, SupportNoEffect, noCloud},
 		{"CreateCluster", []string{"SccClusterId", "DeploymentSetId", "IsComputeEss", "ComputeEnableHt", "RamNodeTypes", "RamRoleName", "ResourceGroupId", "Tag"}, SupportNoEffect, noCloud},
 		{"CreateCluster", []string{"Plugin", "RemoteVisEnable", "WithoutAgent"}, SupportNoEffect, "Nothing is built that it could switch."},
+
+		{"AddNodes", []string{"ImageOwnerAlias", "ImageId"}, SupportPartly, "Only the cluster's own image; others are refused."},
+		{"AddNodes", []string{"ComputeSpotStrategy", "ComputeSpotPriceLimit", "ComputeSpotDuration", "ComputeSpotInterruptionBehavior", "EcsChargeType", "Period", "PeriodUnit", "AutoRenew", "AutoRenewPeriod"}, SupportNoEffect, noCloud},
+		{"AddNodes", []string{"AllocatePublicAddress", "InternetChargeType", "InternetMaxBandWidthIn", "InternetMaxBandWidthOut", "NetworkInterfaceTrafficMode", "VSwitchId", "ZoneId", "DnsConfig"}, SupportNoEffect, noVPC},
+		{"AddNodes", []string{"DataDisks", "SystemDiskLevel", "SystemDiskSize", "SystemDiskType"}, SupportNoEffect, diskShared},
+		{"AddNodes", []string{"ComputeEnableHt"}, SupportNoEffect, "Cores are counted as the instance type says."},
+		{"AddNodes", []string{"HostNamePrefix", "HostNameSuffix"}, SupportNoEffect, "Hosts are called compute000, compute001 and so on."},
+		{"AddNodes", []string{"MinCount"}, SupportNoEffect, "All nodes are accepted, or none."},
+		{"AddNodes", []string{"Sync"}, SupportNoEffect, atOnce},
+
+		{"DeleteNodes", []string{"ReleaseInstance"}, SupportPartly, "Only true: a node cannot stay without its cluster."},
+		{"DeleteNodes", []string{"Sync"}, SupportNoEffect, atOnce},
+		{"DeleteCluster", []string{"ReleaseInstance"}, SupportPartly, "Only true: nodes cannot stay without their cluster."},
+		{"ModifyClusterAttributes", []string{"ImageId", "ImageOwnerAlias", "RamNodeTypes", "RamRoleName", "WinAdPar"}, SupportRefused, "Only Name and Description can be changed."},
+
+		{"ListNodes", []string{"OnlyDetached"}, SupportBuilt, "No node outlives its cluster: true shows none."},
+		{"ListNodes", []string{"Filter"}, SupportNoEffect, "Not applied: use Role, HostName and the other parameters."},
+		{"ListNodes", []string{"SortBy"}, SupportPartly, "HostName; anything else leaves the order of creation."},
+		{"ListNodesNoPaging", []string{"OnlyDetached"}, SupportBuilt, "No node outlives its cluster: true shows none."},
+		{"ListNodesByQueue", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ListQueues", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ListTasks", []string{"Archived"}, SupportNoEffect, "Every task of the cluster is shown."},
+
+		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
+		{"CreateJobFile", []string{"Async"}, SupportNoEffect, atOnce},
+		{"SubmitJob", []string{"ContainerId", "InputFileUrl", "UnzipCmd", "PostCmdLine", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
+		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},
+
+		{"ListImages", []string{"InstanceType"}, SupportNoEffect, "Every image runs on every instance type."},
+		{"ListSoftwares", []string{"EhpcVersion"}, SupportNoEffect, "The software is what the images have."},
+		{"ListAvailableEcsTypes", []string{"ZoneId", "SpotStrategy", "InstanceChargeType"}, SupportNoEffect, noCloud},
+		{"ListPreferredEcsTypes", []string{"ZoneId", "SpotStrategy", "InstanceChargeType"}, SupportNoEffect, noCloud},
 	}
 }

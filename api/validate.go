@@ -42,6 +42,9 @@ func (p *Param) numberProblem(value string) string {
 		if err != nil || strings.HasPrefix(value, "+") {
 			return "must be a whole number"
 		}
+		if p.Format != "unix" && (i < math.MinInt32 || i > math.MaxInt32) {
+			return "is too large a number" // the SDKs' integers have 32 bits
+		}
 		n = float64(i)
 	} else {
 		f, err := strconv.ParseFloat(value, 64)

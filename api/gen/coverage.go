@@ -59,15 +59,15 @@ func writeActions(b *bytes.Buffer) {
 }
 
 func writeSupport(b *bytes.Buffer) {
-	b.WriteString("\n## Parameters with something to know\n\nOf the actions that are built. A parameter that is not in this table does what its page says. " +
+	b.WriteString("\n## Parameters with something to know\n\nOf the actions that are built. A parameter that is not in this table does what its page says; a name stands for all below it too. " +
 		"\"Accepted without effect\" means kept and shown again where an answer has a field for it, and no more.\n\n" +
-		"| action | parameter | support | note |\n| --- | --- | --- | --- |\n")
-	for _, a := range api.Actions() {
-		for _, p := range a.Params {
-			if s := api.SupportOf(a.Name, p.Name); a.Built() && s.Note != "" {
-				row(b, a.Name, code(p.Name), string(s.Kind), s.Note)
-			}
+		"| action | parameters | support | note |\n| --- | --- | --- | --- |\n")
+	for _, r := range api.SupportRows() {
+		action := r.Action
+		if action == "*" {
+			action = "all"
 		}
+		row(b, action, "`"+strings.Join(r.Params, "`, `")+"`", string(r.Kind), r.Note)
 	}
 }
 
