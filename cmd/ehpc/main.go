@@ -57,6 +57,10 @@ that such a file holds.`,
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)
 	}
+	for _, cmd := range []*cobra.Command{newDevCommand(), newKeyCommand(), newImageCommand()} {
+		cmd.GroupID = groupRun
+		root.AddCommand(cmd)
+	}
 	root.AddCommand(c.newVersionCommand())
 	return root
 }

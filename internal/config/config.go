@@ -27,7 +27,6 @@ type Config struct {
 	InstanceTypes []hpc.InstanceType `yaml:"instance_types"` // replaces the built-in table
 	Overcommit    Overcommit         `yaml:"overcommit"`     // of the local provider
 	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
-	Egress        bool               `yaml:"egress"`         // nodes reach outside through NAT
 	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
 	MaxClusters   int                `yaml:"max_clusters"`   // per owner
 }

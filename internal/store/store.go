@@ -68,6 +68,24 @@ func Open(ctx context.Context, dir string, sealer Sealer, log *slog.Logger) (*St
 	return s, nil
 }
 
+// Attach opens the store of a directory beside the control plane that serves
+// it, for administration: it takes no lock and changes no table.
+func Attach(dir string, sealer Sealer) (*Store, error) {
+	file := filepath.Join(dir, "ehpc.db")
+	if _, err := os.Stat(file); err != nil {
+		return nil, fmt.Errorf("cannot open the store: %w", err)
+	}
+	s := &Store{sealer: sealer}
+	var err error
+	if s.write, err = openSQLite(file, 1); err == nil {
+		s.read, err = openSQLite(file, 1)
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot open the store %s: %w", file, err), s.Close())
+	}
+	return s, nil
+}
+
 // Close waits for running transactions and gives the data directory free.
 func (s *Store) Close() error {
 	var errs []error
@@ -76,7 +94,9 @@ func (s *Store) Close() error {
 			errs = append(errs, db.Close())
 		}
 	}
-	errs = append(errs, s.lock.Close())
+	if s.lock != nil {
+		errs = append(errs, s.lock.Close())
+	}
 	return errors.Join(errs...)
 }
 

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"ehpc/internal/auth"
+	"ehpc/internal/store"
+)
+
+// sealerFile holds the key that secrets are sealed with, in the data directory.
+const sealerFile = "sealer.key"
+
+// newKeyCommand manages access keys in a data directory, beside a server that
+// runs on it or without one.
+func newKeyCommand() *cobra.Command {
+	var data string
+	cmd := &cobra.Command{Use: "key", Short: "Manage access keys, on the service's machine"}
+	cmd.PersistentFlags().StringVar(&data, "data", defaultData(), "the service's data directory")
+	sub := func(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, s *store.Store, args []string) error) {
+		cmd.AddCommand(&cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+			sealer, err := auth.OpenSealer(filepath.Join(data, sealerFile))
+			if err != nil {
+				return err
+			}
+			s, err := store.Attach(data, sealer)
+			if err != nil {
+				return fmt.Errorf("%w; name the data directory of a service that ran at least once with --data", err)
+			}
+			return errors.Join(run(cmd, s, args), s.Close())
+		}})
+	}
+	sub("create [OWNER]", "Make an access key and print it, once", cobra.MaximumNArgs(1), createKey)
+	sub("list", "List the access keys, without their secrets", cobra.NoArgs, listKeys)
+	sub("enable KEY-ID", "Let a disabled key sign again", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+		return changeKey(cmd.Context(), s, "enable", args[0], func(ctx context.Context, tx store.Tx) error { return tx.EnableKey(ctx, args[0], true) })
+	})
+	sub("disable KEY-ID", "Refuse a key's signatures from now on", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+		return changeKey(cmd.Context(), s, "disable", args[0], func(ctx context.Context, tx store.Tx) error { return tx.EnableKey(ctx, args[0], false) })
+	})
+	sub("delete KEY-ID", "Forget a key", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+		return changeKey(cmd.Context(), s, "delete", args[0], func(ctx context.Context, tx store.Tx) error { return tx.DeleteKey(ctx, args[0]) })
+	})
+	return cmd
+}
+
+// defaultOwner is who the first key belongs to.
+const defaultOwner = "default"
+
+func createKey(cmd *cobra.Command, s *store.Store, args []string) error {
+	owner := defaultOwner
+	if len(args) == 1 {
+		owner = args[0]
+	}
+	key, err := makeKey(cmd.Context(), s, owner)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(cmd.OutOrStdout(), "ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\n", key.ID, key.Secret)
+	return nil
+}
+
+func makeKey(ctx context.Context, s *store.Store, owner string) (auth.Key, error) {
+	key := auth.NewKey(owner)
+	err := s.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertKey(ctx, store.Key{ID: key.ID, Owner: owner, Secret: key.Secret, Enabled: true, Created: time.Now()})
+	})
+	if err != nil {
+		return key, fmt.Errorf("cannot make an access key: %w", err)
+	}
+	return key, nil
+}
+
+func listKeys(cmd *cobra.Command, s *store.Store, _ []string) error {
+	keys, err := s.Read().Keys(cmd.Context())
+	if err != nil {
+		return fmt.Errorf("cannot list the access keys: %w", err)
+	}
+	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
+	fmt.Fprintln(w, "KEY\tOWNER\tSTATE\tCREATED")
+	for _, k := range keys {
+		state := "enabled"
+		if !k.Enabled {
+			state = "disabled"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.ID, k.Owner, state, k.Created.Local().Format(time.DateTime))
+	}
+	return w.Flush()
+}
+
+func changeKey(ctx context.Context, s *store.Store, verb, id string, change func(context.Context, store.Tx) error) error {
+	err := s.Change(ctx, change)
+	if errors.Is(err, store.ErrConflict) {
+		return fmt.Errorf("cannot %s access key %s: there is none; `ehpc key list` shows those there are", verb, id)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot %s access key %s: %w", verb, id, err)
+	}
+	return nil
+}
