@@ -150,6 +150,17 @@ func findParam(action *api.Action, name string) *api.Param {
 	return action.Param(strings.Join(segments, "."))
 }
 
+// firstIndex is the name of a parameter with the first index of each list in it.
+func firstIndex(p api.Param) string {
+	segments := p.Segments()
+	for i, s := range segments {
+		if s == "N" {
+			segments[i] = "1"
+		}
+	}
+	return strings.Join(segments, ".")
+}
+
 // common tells whether every action takes the parameter.
 func common(name string) bool {
 	return name == "RegionId" || name == "ClientToken"
@@ -260,7 +271,7 @@ func completeCall(_ *cobra.Command, args []string, typed string) ([]string, cobr
 	}
 	var out []string
 	for _, p := range action.Params {
-		out = append(out, "--"+strings.ReplaceAll(p.Name, ".N", ".1")+"\t"+p.DescEn)
+		out = append(out, "--"+firstIndex(p)+"\t"+p.DescEn)
 	}
 	return out, only
 }

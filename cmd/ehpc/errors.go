@@ -89,6 +89,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
+	cmd.SuggestionsMinimumDistance = 2
 	message := fmt.Sprintf("unknown command %q", args[0])
 	if !cmd.HasSubCommands() {
 		message = fmt.Sprintf("unexpected argument %q", args[0])

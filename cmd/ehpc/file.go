@@ -34,10 +34,13 @@ standard input; a REMOTE that is not absolute is below the account's home.`,
 		Example: "  ehpc file put lab job.sh runs/job.sh --as lovelace",
 		Args:    argsNamed("CLUSTER", "LOCAL", "REMOTE"),
 	}
-	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if as == "" {
 			return &usageError{cmd.CommandPath(), "missing --as ACCOUNT"}
 		}
+		return nil
+	}
+	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
 		content, err := readFile(cmd, args[1])
 		if err != nil {
 			return err

@@ -90,10 +90,13 @@ func (c *cli) newJobSubmitCommand() *cobra.Command {
   ehpc job submit lab --as lovelace --array 1-10 -- './step.sh $SLURM_ARRAY_TASK_ID'`,
 		Args: argsFrom("COMMAND", "CLUSTER"),
 	}
-	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
+	cmd.PreRunE = func(*cobra.Command, []string) error {
 		if s.as == "" {
 			return &usageError{cmd.CommandPath(), "missing --as ACCOUNT"}
 		}
+		return nil
+	}
+	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
 		cluster, err := r.cluster(ctx, args[0])
 		if err != nil {
 			return err

@@ -79,6 +79,9 @@ func (r *remote) watch(ctx context.Context, limit time.Duration, doing string, l
 	show := r.progress()
 	err := r.poll(ctx, func() (bool, error) { return look(ctx, show) })
 	show.end()
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &failure{doing, fmt.Errorf("it was not over within %s: %w", limit, ctx.Err())}
+	}
 	var known *failure
 	if err == nil || errors.As(err, &known) {
 		return err

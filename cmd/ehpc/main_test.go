@@ -1,0 +1,187 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ehpc/api"
+)
+
+// service is the API as a test scripts it: what each action answers, in order;
+// the last answer is repeated.
+type service struct {
+	t       *testing.T
+	mu      sync.Mutex
+	answers map[string][]any
+	asked   []url.Values
+	address string
+}
+
+// refusal is an answer that is an error.
+type refusal struct {
+	code    api.Code
+	message string
+}
+
+func newService(t *testing.T, answers map[string][]any) *service {
+	t.Helper()
+	s := &service{t: t, answers: answers}
+	server := httptest.NewServer(http.HandlerFunc(s.serve))
+	t.Cleanup(server.Close)
+	s.address = server.URL
+	return s
+}
+
+func (s *service) serve(w http.ResponseWriter, r *http.Request) {
+	if err := r.ParseForm(); err != nil {
+		s.t.Error(err)
+	}
+	answer := s.next(r.Form)
+	if no, ok := answer.(refusal); ok {
+		w.WriteHeader(no.code.HTTP)
+		answer = map[string]string{"Code": no.code.Name, "Message": no.message, "RequestId": "REQ-1"}
+	}
+	if err := json.NewEncoder(w).Encode(answer); err != nil {
+		s.t.Error(err)
+	}
+}
+
+func (s *service) next(form url.Values) any {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.asked = append(s.asked, form)
+	left := s.answers[form.Get("Action")]
+	if len(left) == 0 {
+		s.t.Errorf("unexpected %s", form.Get("Action"))
+		return refusal{api.InternalError, "unexpected"}
+	}
+	if len(left) > 1 {
+		s.answers[form.Get("Action")] = left[1:]
+	}
+	return left[0]
+}
+
+// request is the last one of an action.
+func (s *service) request(action string) url.Values {
+	s.t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i := len(s.asked) - 1; i >= 0; i-- {
+		if s.asked[i].Get("Action") == action {
+			return s.asked[i]
+		}
+	}
+	s.t.Fatalf("%s was not called", action)
+	return nil
+}
+
+// outcome is what a command printed and its exit status.
+type outcome struct {
+	out, err string
+	status   int
+}
+
+// run runs a command line against the service; env is pairs of names and values.
+func (s *service) run(stdin string, env []string, args ...string) outcome {
+	s.t.Helper()
+	set := map[string]string{envEndpoint: s.address, envKeyID: "id", envKeySecret: "secret"}
+	for i := 0; i+1 < len(env); i += 2 {
+		set[env[i]] = env[i+1]
+	}
+	return runWith(s.t, set, stdin, args...)
+}
+
+func runWith(t *testing.T, env map[string]string, stdin string, args ...string) outcome {
+	t.Helper()
+	var out, errs bytes.Buffer
+	root := newRoot(&cli{env: func(name string) string { return env[name] }, every: time.Millisecond})
+	root.SetIn(strings.NewReader(stdin))
+	root.SetOut(&out)
+	root.SetErr(&errs)
+	root.SetArgs(args)
+	status := execute(t.Context(), root)
+	return outcome{out.String(), errs.String(), status}
+}
+
+func (o outcome) want(t *testing.T, status int, out, errs string) {
+	t.Helper()
+	if o.status != status || !strings.Contains(o.out, out) || !strings.Contains(o.err, errs) {
+		t.Errorf("status %d, expected %d\nout %q, expected %q\nerr %q, expected %q", o.status, status, o.out, out, o.err, errs)
+	}
+}
+
+func clusters(named ...string) api.ListClustersResponse {
+	answer := api.ListClustersResponse{TotalCount: len(named), PageNumber: 1, PageSize: 50}
+	for i, name := range named {
+		answer.Clusters.ClusterInfoSimple = append(answer.Clusters.ClusterInfoSimple,
+			api.ListClustersClusterInfoSimple{Id: fmt.Sprintf("ehpc-hz-%d", i+1), Name: name, Status: "running", SchedulerType: "slurm"})
+	}
+	return answer
+}
+
+func cluster(status, message string) api.DescribeClusterResponse {
+	return api.DescribeClusterResponse{ClusterInfo: api.DescribeClusterClusterInfo{Id: "ehpc-hz-1", Name: "lab", Status: status, ErrorMessage: message}}
+}
+
+// nodes makes nodes of "hostname status" pairs; the first is the manager, the
+// second the login node.
+func nodes(named ...string) api.ListNodesResponse {
+	answer := api.ListNodesResponse{TotalCount: len(named), PageNumber: 1, PageSize: 50}
+	for i, text := range named {
+		host, status, _ := strings.Cut(text, " ")
+		role := []string{"Scheduler", "Login", "Compute"}[min(i, 2)]
+		answer.Nodes.NodeInfo = append(answer.Nodes.NodeInfo,
+			api.ListNodesNodeInfo{Id: fmt.Sprintf("i-%d", i+1), HostName: host, Status: status, Roles: api.ListNodesRoles{Role: []string{role}}})
+	}
+	return answer
+}
+
+func jobs(all ...api.ListJobsJobInfo) api.ListJobsResponse {
+	return api.ListJobsResponse{TotalCount: len(all), PageNumber: 1, PageSize: 50, Jobs: api.ListJobsJobs{JobInfo: all}}
+}
+
+func results(all ...api.ListInvocationResultsInvocationResult) api.ListInvocationResultsResponse {
+	answer := api.ListInvocationResultsResponse{TotalCount: len(all), PageNumber: 1, PageSize: 50}
+	answer.InvocationResults.InvocationResult = all
+	return answer
+}
+
+func TestCommandLine(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		args   []string
+		status int
+		err    string
+	}{
+		"an unknown command is a usage error":              {[]string{"foo"}, 2, `unknown command "foo"`},
+		"a command that was nearly right is suggested":     {[]string{"cluster", "lst"}, 2, "did you mean list?"},
+		"a missing argument is named":                      {[]string{"job", "show", "lab"}, 2, "missing JOB"},
+		"one argument too many is named":                   {[]string{"cluster", "show", "a", "b"}, 2, `unexpected argument "b"`},
+		"an unknown flag is a usage error":                 {[]string{"cluster", "list", "--foo"}, 2, "unknown flag: --foo"},
+		"an unknown output is a usage error":               {[]string{"cluster", "list", "-o", "xml"}, 2, "unknown output"},
+		"a job needs an account":                           {[]string{"job", "submit", "lab", "--", "true"}, 2, "missing --as"},
+		"a missing credentials file is named":              {[]string{"cluster", "list", "--credentials", "/nowhere/x"}, 1, "/nowhere/x"},
+		"what is not configured is listed":                 {[]string{"cluster", "list"}, 1, "ALIBABA_CLOUD_ACCESS_KEY_ID, ALIBABA_CLOUD_ACCESS_KEY_SECRET, EHPC_ENDPOINT not set"},
+		"an unknown action is suggested":                   {[]string{"call", "ListClustrs"}, 2, "did you mean ListClusters?"},
+		"an unknown parameter is refused":                  {[]string{"call", "ListJobs", "--Clusterid", "x"}, 2, "did you mean ClusterId"},
+		"a secret is not taken from the arguments":         {[]string{"call", "AddUsers", "--User.1.Password", "x"}, 2, "@FILE"},
+		"a parameter without a value is a usage error":     {[]string{"call", "ListJobs", "--ClusterId"}, 2, "has no value"},
+		"there is no flag that takes a password":           {[]string{"user", "add", "lab", "lovelace", "--password", "x"}, 2, "unknown flag"},
+		"the help of a group is no error":                  {[]string{"cluster"}, 0, ""},
+		"a shell command needs to be there":                {[]string{"exec", "lab"}, 2, "missing COMMAND"},
+		"an endpoint that nobody serves comes with advice": {[]string{"cluster", "list", "--endpoint", "127.0.0.1:1"}, 1, "ALIBABA_CLOUD_ACCESS_KEY_ID"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			runWith(t, nil, "", c.args...).want(t, c.status, "", c.err)
+		})
+	}
+}
