@@ -2,9 +2,8 @@ SHELL       := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 
-GO    ?= go
-IMAGE ?= /var/cache/ehpc
-DATA  ?= data
+GO   ?= go
+DATA ?= data
 
 # Nodes run a static agent; the server needs no C either.
 export CGO_ENABLED = 0
@@ -15,7 +14,7 @@ demo: deps image ## the main job on this machine: a cluster, an account, LAMMPS 
 	scripts/demo.sh
 
 run: deps image ## a dev server in the foreground; its data in ./data
-	bin/ehpc dev --data $(DATA) --images $(IMAGE) --listen 127.0.0.1:8412
+	bin/ehpc dev --data $(DATA) --listen 127.0.0.1:8412
 
 build: ## bin/ehpc and bin/ehpc-agent
 	$(GO) build -o bin/ ./cmd/...
@@ -23,8 +22,8 @@ build: ## bin/ehpc and bin/ehpc-agent
 ##@ Work on it
 .PHONY: test check generate bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
-	EHPC_IMAGES=$(IMAGE) $(GO) test -p 2 -timeout 20m ./...
-	EHPC_IMAGES=$(IMAGE) EHPC_BIN=$(CURDIR)/bin scripts/test-compat.sh
+	$(GO) test -p 2 -timeout 20m ./...
+	EHPC_BIN=$(CURDIR)/bin scripts/test-compat.sh
 
 check: ## format, vet, linters, known vulnerabilities, layers, generated files
 	scripts/check.sh
@@ -44,7 +43,7 @@ deps: ## the host's Debian packages
 	scripts/install-deps.sh
 
 image: build ## the node image, made once
-	bin/ehpc image build --images $(IMAGE)
+	bin/ehpc image build
 
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
