@@ -47,6 +47,10 @@ func newProvider(t testing.TB, dir string) *local.Provider {
 }
 
 func openProvider(dir string) (*local.Provider, error) {
+	agent := filepath.Join(dir, "agent-program")
+	if err := os.WriteFile(agent, []byte("#!/bin/sh\nexec sleep infinity\n"), 0o755); err != nil {
+		return nil, err
+	}
 	return local.New(context.Background(), local.Options{
 		Dir: dir,
 		Image: func(id string) (string, error) {
@@ -56,6 +60,7 @@ func openProvider(dir string) (*local.Provider, error) {
 			img, err := nodeImage()
 			return img.Rootfs, err
 		},
+		AgentPath: agent,
 		LinkDir: func(id string) (string, error) {
 			link := filepath.Join(dir, "link", id)
 			return link, os.MkdirAll(link, 0o755)
@@ -102,4 +107,9 @@ func inNodeAs(t testing.TB, p *local.Provider, id, user, script string) (string,
 	cmd := exec.CommandContext(ctx, "runc", "--root", p.RuncRoot(), "exec", "--user", user, id, "/bin/sh", "-c", script)
 	out, err := cmd.CombinedOutput()
 	return strings.TrimSpace(string(out)), err
+}
+
+// reached reads what a shell printed about a connection that it tried.
+func reached(out string) bool {
+	return strings.HasSuffix(out, "status 0") || strings.Contains(out, "Connection refused")
 }

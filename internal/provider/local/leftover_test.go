@@ -1,0 +1,91 @@
+package local_test
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"ehpc/internal/provider/local"
+)
+
+func addrOf(ip net.IP) netip.Addr {
+	addr, _ := netip.AddrFromSlice(ip.To4())
+	return addr
+}
+
+// traces are what a provider's machine and cluster left on the host, each
+// found by a name that is this provider's alone: other tests may be at work.
+func traces(t *testing.T, p *local.Provider, dir string) map[string]bool {
+	t.Helper()
+	found := map[string]bool{}
+	bridge, hostEnd := p.Links("ehpc-hz-one", "i-a")
+	for kind, name := range map[string]string{"bridge": bridge, "interface": hostEnd} {
+		if _, err := net.InterfaceByName(name); err == nil {
+			found[kind] = true
+		}
+	}
+	_, roots, _ := p.Controllers()
+	for _, root := range roots {
+		if _, err := os.Stat(filepath.Join(root, "ehpc", p.Instance())); err == nil {
+			found["control group"] = true
+		}
+	}
+	tables, err := exec.CommandContext(t.Context(), "nft", "list", "tables").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(string(tables), p.Instance()) {
+		found["firewall table"] = true
+	}
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, process := range processes {
+		groups, _ := os.ReadFile(filepath.Join(process, "cgroup")) // it may have ended meanwhile
+		status, _ := os.ReadFile(filepath.Join(process, "status"))
+		if strings.Contains(string(groups), "/ehpc/"+p.Instance()+"/") && !strings.Contains(string(status), "State:\tZ") {
+			found["process"] = true
+		}
+	}
+	for _, name := range []string{"machines/i-a", "clusters/ehpc-hz-one", "runc/i-a"} {
+		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
+			found[name] = true
+		}
+	}
+	if strings.Contains(readFile(t, "/proc/self/mountinfo"), dir) {
+		found["mount"] = true
+	}
+	return found
+}
+
+func TestNothingOfAMachineRemains(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+	if out, err := inNode(t, p, "i-a", "mkdir /sys/fs/cgroup/pids/deep /sys/fs/cgroup/pids/deep/er 2>/dev/null; (setsid sleep 1000 >/dev/null 2>&1 &)"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// The host never sees the machine's mounts, the rest it must, else this test shows nothing.
+	before := traces(t, p, dir)
+	for _, kind := range []string{"bridge", "interface", "control group", "firewall table", "process", "machines/i-a", "clusters/ehpc-hz-one", "runc/i-a"} {
+		if !before[kind] {
+			t.Errorf("a running machine shows no %s", kind)
+		}
+	}
+	if before["mount"] {
+		t.Error("the machine's mounts show on the host")
+	}
+	if err := p.DeleteCluster(t.Context(), "ehpc-hz-one"); err != nil {
+		t.Fatal(err)
+	}
+	if left := traces(t, p, dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -1,0 +1,124 @@
+package local_test
+
+import (
+	"context"
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/provider"
+	"ehpc/internal/provider/local"
+	"ehpc/internal/provider/providertest"
+)
+
+func TestProvider(t *testing.T) {
+	t.Parallel()
+	providertest.Run(t, func(t testing.TB) providertest.Host {
+		dir := t.TempDir()
+		p := newProvider(t, dir)
+		t.Cleanup(func() { removeAllClusters(t, p) })
+		var crashing atomic.Pointer[string]
+		p.CrashAt(func(point string) bool {
+			want := crashing.Load()
+			return want != nil && *want == point && crashing.CompareAndSwap(want, nil)
+		})
+		return providertest.Host{
+			Provider: p, Image: imageID, Type: smallType,
+			TooBig: hpc.InstanceType{Name: "ecs.test.big", Cores: 100_000, MemoryMB: 512},
+			Kill:   func(t testing.TB, id string) { killInit(t, p, id) },
+			Restart: func(t testing.TB) provider.Provider {
+				again, err := openProvider(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				return again
+			},
+			CreateClusterPoints: []string{"cluster recorded", "volume made", "firewall made"},
+			DeleteClusterPoints: []string{"init stopped", "volume removed", "bridge removed", "firewall removed"},
+			CreatePoints: []string{"machine recorded", "bundle written", "cgroup made", "container created",
+				"network connected", "container started"},
+			DestroyPoints: []string{"init stopped", "container deleted", "cgroup removed", "disk removed", "address released"},
+			CrashAt:       func(point string) { crashing.Store(&point) },
+			Reaches:       func(t testing.TB, from, address string) bool { return connects(t, p, from, address, listenPort) },
+		}
+	})
+}
+
+// killInit ends a machine's first process from outside.
+func killInit(t testing.TB, p *local.Provider, id string) {
+	t.Helper()
+	if err := unix.Kill(initPID(t, p, id), unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func initPID(t testing.TB, p *local.Provider, id string) int {
+	t.Helper()
+	out, err := exec.CommandContext(context.Background(), "runc", "--root", p.RuncRoot(), "state", id).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var state struct{ PID int }
+	if err := json.Unmarshal(out, &state); err != nil {
+		t.Fatal(err)
+	}
+	return state.PID
+}
+
+const listenPort = 22
+
+// connects tells whether a connection from a machine to a port is accepted or
+// refused there: either way a packet got through. It is given two seconds.
+func connects(t testing.TB, p *local.Provider, from, address string, port int) bool {
+	t.Helper()
+	out, err := inNode(t, p, from, "timeout 2 bash -c 'echo > /dev/tcp/"+address+"/"+strconv.Itoa(port)+"' 2>&1; echo status $?")
+	if err != nil {
+		t.Fatalf("cannot try the network: %v: %s", err, out)
+	}
+	return reached(out)
+}
+
+// The machines' disks are removed whole, links out of them are not followed.
+func TestRemovingAVolumeFollowsNoLinks(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, t.TempDir())
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	outside := filepath.Join(t.TempDir(), "precious")
+	if err := os.Mkdir(outside, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(outside, "file"), []byte("kept"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+	out, err := inNode(t, p, "i-a", "ln -s "+outside+" /home/way-out && ln -s "+outside+" /way-out && mkdir -p /opt/deep/er && ln -s / /opt/deep/er/root && ls -la /home")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := p.DeleteCluster(t.Context(), "ehpc-hz-one"); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(filepath.Join(outside, "file")); err != nil || string(text) != "kept" {
+		t.Errorf("outside the volume: %q, %v", text, err)
+	}
+}
+
+// startMachine makes a cluster and a machine in it.
+func startMachine(t testing.TB, p *local.Provider, clusterID, id string) provider.Machine {
+	t.Helper()
+	if err := p.CreateCluster(t.Context(), clusterID); err != nil {
+		t.Fatal(err)
+	}
+	m, err := p.Create(t.Context(), provider.Spec{ID: id, ClusterID: clusterID, Hostname: "node-" + id[2:], Type: smallType, Image: imageID})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
