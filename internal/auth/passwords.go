@@ -25,6 +25,9 @@ func (e *TooManyWrong) Error() string {
 	return fmt.Sprintf("too many wrong passwords: try again in %s", e.After.Round(time.Second))
 }
 
+// RetryAfter is when the pair may try again.
+func (e *TooManyWrong) RetryAfter() time.Duration { return e.After }
+
 const (
 	rememberFor   = 10 * time.Minute
 	maxRemembered = 10_000

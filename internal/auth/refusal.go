@@ -33,3 +33,6 @@ func (r *Refusal) Error() string {
 	}
 	return fmt.Sprintf("cannot accept the request: %s", r.Reason)
 }
+
+// RetryAfter is when the request may be tried again, 0 when waiting does not help.
+func (r *Refusal) RetryAfter() time.Duration { return r.After }
