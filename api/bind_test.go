@@ -85,6 +85,8 @@ func TestBindNamesEveryFault(t *testing.T) {
 		{"a negative index", "CreateCluster", "Name=ab&Application.-1.Tag=a", "InvalidParams", []string{"Application.-1.Tag"}},
 		{"a huge index", "CreateCluster", "Name=ab&Application.999999999.Tag=a", "InvalidParams", []string{"Application.999999999.Tag", "at most 1000"}},
 		{"an index too large to read", "CreateCluster", "Name=ab&Application.99999999999999999999.Tag=a", "InvalidParams", []string{"Application.99999999999999999999.Tag"}},
+		{"a list that is too long", "CreateCluster", "Name=ab&Application.1001.Tag=a", "InvalidParams", []string{"Application.1001.Tag", "at most 1000 entries"}},
+		{"a list longer than the catalogue allows", "CreateCluster", "Name=ab&PostInstallScript.17.Url=u", "InvalidParams", []string{"PostInstallScript.17.Url", "at most 16 entries"}},
 		{"several faults", "AddNodes", "Count=100&AutoRenew=maybe&ImageOwnerAlias=mine", "MissingClusterId",
 			[]string{"ClusterId is mandatory", "Count must be between 1 and 99", "AutoRenew must be true or false", "ImageOwnerAlias must be one of system, self"}},
 		{"a parameter given twice", "DescribeCluster", "ClusterId=a&ClusterId=b", "InvalidParams", []string{"ClusterId is given more than once"}},

@@ -83,7 +83,7 @@ func looksLikeNumber(s string) bool {
 // listIndex reads an index that counts from 1 and is written plainly; 0 for
 // anything else.
 func listIndex(s string) int {
-	if s[0] < '1' || s[0] > '9' || len(s) > 9 {
+	if s[0] < '1' || s[0] > '9' {
 		return 0
 	}
 	n, err := strconv.Atoi(s)
