@@ -48,7 +48,7 @@ func (p *Param) numberProblem(value string) string {
 		n = float64(i)
 	} else {
 		f, err := strconv.ParseFloat(value, 64)
-		if err != nil || !decimal.MatchString(value) || math.IsInf(f, 0) {
+		if err != nil || !decimal.MatchString(value) {
 			return "must be a number"
 		}
 		n = f

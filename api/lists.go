@@ -1,0 +1,132 @@
+package api
+
+import (
+	"cmp"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+)
+
+// collect sorts the values by parameter and measures the lists.
+func (b *binder) collect(values url.Values) {
+	b.bad, b.has = make(map[*Param][]fault), make(map[string]bool)
+	paths := b.action.paths()
+	for key, all := range values {
+		p, indexes := paths.match(key)
+		if p == nil {
+			continue
+		}
+		if len(all) > 1 {
+			b.spoil(p, "%s is given more than once.", key)
+			continue
+		}
+		if len(all) == 0 || all[0] == "" {
+			continue
+		}
+		if slices.Contains(indexes, 0) {
+			b.spoil(p, "%s: list indexes are written 1, 2, 3 and so on.", key)
+			continue
+		}
+		if limit := p.limitN(); slices.Max(append(indexes, 0)) > limit {
+			b.spoil(p, "%s: the list may have at most %d entries.", key, limit)
+			continue
+		}
+		b.values[p] = append(b.values[p], given{key, indexes, all[0]})
+		b.has[numbered(p.Name, indexes)] = true
+	}
+	for _, list := range b.values {
+		slices.SortFunc(list, func(x, y given) int {
+			return cmp.Or(slices.Compare(x.indexes, y.indexes), cmp.Compare(x.key, y.key))
+		})
+	}
+	b.measure()
+}
+
+func (b *binder) spoil(p *Param, format string, args ...any) {
+	b.bad[p] = append(b.bad[p], fault{InvalidParams, fmt.Sprintf(format, args...)})
+}
+
+func (p *Param) limitN() int {
+	if p.MaxN > 0 {
+		return p.MaxN
+	}
+	return maxList
+}
+
+// measure finds how long each list is and which entries it lacks.
+func (b *binder) measure() {
+	seen := make(map[string]map[int]*Param)
+	for i := range b.action.Params {
+		p := &b.action.Params[i]
+		for _, g := range b.values[p] {
+			for depth := range g.indexes {
+				name := p.listName(depth, g.indexes)
+				if seen[name] == nil {
+					seen[name] = make(map[int]*Param)
+				}
+				if seen[name][g.indexes[depth]] == nil {
+					seen[name][g.indexes[depth]] = p
+				}
+			}
+		}
+	}
+	b.lists = make(map[string]int)
+	for name, entries := range seen {
+		b.lists[name] = len(entries)
+		last := 0
+		for n := range entries {
+			last = max(last, n)
+		}
+		for n := 1; n < last; n++ {
+			if entries[n] == nil {
+				p := entries[last]
+				b.spoil(p, "%s.%d is missing: the list goes on after it.", name, n)
+				break
+			}
+		}
+	}
+}
+
+// listName is the name of the parameter's list at a depth, its outer lists
+// numbered: for AdditionalVolumes.N.Roles.N.Name, AdditionalVolumes and then
+// AdditionalVolumes.1.Roles.
+func (p *Param) listName(depth int, indexes []int) string {
+	segments := p.Segments()
+	for i, s := range segments {
+		if s != "N" {
+			continue
+		}
+		if depth == 0 {
+			return numbered(strings.Join(segments[:i], "."), indexes)
+		}
+		depth--
+	}
+	return ""
+}
+
+func (p *Param) depth() int {
+	n := 0
+	for _, s := range p.Segments() {
+		if s == "N" {
+			n++
+		}
+	}
+	return n
+}
+
+// entries lists the indexes of the parameter's list entries, taking every list
+// for at least as long as least.
+func (b *binder) entries(p *Param, least int) [][]int {
+	all := [][]int{nil}
+	for depth := range p.depth() {
+		var next [][]int
+		for _, outer := range all {
+			for n := range max(least, b.lists[p.listName(depth, outer)]) {
+				next = append(next, append(slices.Clone(outer), n+1))
+			}
+		}
+		all = next
+	}
+	return all
+}
