@@ -23,7 +23,7 @@ build: ## bin/ehpc and bin/ehpc-agent
 .PHONY: test check generate bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
 	$(GO) test -p 2 -timeout 20m ./...
-	EHPC_BIN=$(CURDIR)/bin scripts/test-compat.sh
+	scripts/test-compat.sh
 
 check: ## format, vet, linters, known vulnerabilities, layers, generated files
 	scripts/check.sh

@@ -1,0 +1,10 @@
+//go:build !sdk161
+
+package classic
+
+import (
+	"github.com/aliyun/alibaba-cloud-sdk-go/sdk/requests"
+	"github.com/aliyun/alibaba-cloud-sdk-go/services/ehpc"
+)
+
+func setNodes(r *ehpc.SubmitJobRequest, n int) { r.Node = requests.NewInteger(n) }
