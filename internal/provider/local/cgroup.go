@@ -51,9 +51,12 @@ func parseCgroups(mountinfo string) cgroups {
 			continue
 		}
 		point := front[4]
+		if point != cgroupRoot && !strings.HasPrefix(point, cgroupRoot+"/") {
+			continue // another view of the same, made by some container
+		}
 		switch back[0] {
 		case "cgroup2":
-			c.unified = point == "/sys/fs/cgroup"
+			c.unified = c.unified || point == cgroupRoot
 			c.mounts[""] = point
 			c.roots = append(c.roots, point)
 		case "cgroup":
@@ -66,12 +69,15 @@ func parseCgroups(mountinfo string) cgroups {
 		}
 	}
 	if c.unified { // whatever else is mounted has no controllers that count
+		c.mounts[""], c.roots = cgroupRoot, []string{cgroupRoot}
 		for _, name := range controllers {
 			c.mounts[name] = c.mounts[""]
 		}
 	}
 	return c
 }
+
+const cgroupRoot = "/sys/fs/cgroup"
 
 var controllers = []string{"cpu", "memory", "pids", "devices", "freezer"}
 

@@ -35,6 +35,22 @@ func (p *Provider) applyFirewall(ctx context.Context) error {
 	return nil
 }
 
+// guardFirewall puts our table back if somebody removed it, as a restart of the
+// host's own firewall service does.
+func (p *Provider) guardFirewall(ctx context.Context) error {
+	p.network.Lock()
+	defer p.network.Unlock()
+	nets, err := p.nets()
+	if err != nil || len(nets) == 0 {
+		return err
+	}
+	if _, err := nft(ctx, "", "list", "table", "inet", p.table()); err == nil {
+		return nil
+	}
+	p.log.Warn("firewall table was removed by somebody else, putting it back", "table", p.table())
+	return p.applyFirewall(ctx)
+}
+
 // ruleset replaces our table. Machines speak to machines on their own bridge
 // and to nobody else, over IPv4 and IPv6 alike; the host is nobody too, their
 // link to it is a unix socket. Without clusters there is no table.

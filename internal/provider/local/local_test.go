@@ -122,3 +122,59 @@ func startMachine(t testing.TB, p *local.Provider, clusterID, id string) provide
 	}
 	return m
 }
+
+func TestAHostThatLostItsNetworkGetsItBack(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	before := startMachine(t, p, "ehpc-hz-one", "i-a")
+	killInit(t, p, "i-a")
+	bridge, _ := p.Links("ehpc-hz-one", "i-a")
+	for _, command := range [][]string{{"ip", "link", "delete", bridge}, {"nft", "delete", "table", "inet", "ehpc_" + p.Instance()}} {
+		if out, err := exec.CommandContext(t.Context(), command[0], command[1:]...).CombinedOutput(); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
+	if m := startMachine(t, p, "ehpc-hz-one", "i-a"); m.Address != before.Address {
+		t.Errorf("it came back at %s, was at %s", m.Address, before.Address)
+	}
+	if found := traces(t, p, dir); !found["bridge"] || !found["firewall table"] {
+		t.Errorf("there is only %v", found)
+	}
+}
+
+func TestAFirewallThatWasFlushedIsBackWithTheNextMachine(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+	if out, err := exec.CommandContext(t.Context(), "nft", "delete", "table", "inet", "ehpc_"+p.Instance()).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	startMachine(t, p, "ehpc-hz-one", "i-b")
+	if found := traces(t, p, dir); !found["firewall table"] {
+		t.Errorf("there is only %v", found)
+	}
+}
+
+// Ids come from rows of the control plane; none may name another path.
+func TestIDsThatArePathsAreRefused(t *testing.T) {
+	t.Parallel()
+	p := newProvider(t, t.TempDir())
+	for _, id := range []string{"", ".", "..", "../x", "a/b", "a b", "-x", "a\x00b"} {
+		if err := p.CreateCluster(t.Context(), id); err == nil {
+			t.Errorf("cluster %q was created", id)
+		}
+		if err := p.DeleteCluster(t.Context(), id); err == nil {
+			t.Errorf("cluster %q was deleted", id)
+		}
+		if err := p.Destroy(t.Context(), id); err == nil {
+			t.Errorf("machine %q was destroyed", id)
+		}
+		if _, err := p.Create(t.Context(), provider.Spec{ID: id, ClusterID: "c", Hostname: "h", Type: smallType, Image: imageID}); err == nil {
+			t.Errorf("machine %q was created", id)
+		}
+	}
+}

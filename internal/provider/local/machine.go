@@ -157,7 +157,7 @@ func (p *Provider) ensureNetwork(ctx context.Context, clusterID string) (cluster
 		return n, err
 	}
 	if linkExists(n.Bridge) {
-		return n, nil
+		return n, p.guardFirewall(ctx)
 	}
 	defer p.locks.lock("cluster " + clusterID)()
 	return n, p.makeCluster(ctx, clusterID)

@@ -69,7 +69,7 @@ func (p process) open() (fd int, ok bool, err error) {
 // How long a machine may take to stop its services before it is killed, and
 // how long the kernel may take to end what was killed.
 const (
-	stopGrace = time.Second
+	stopGrace = 300 * time.Millisecond
 	killWait  = 5 * time.Second
 )
 

@@ -72,7 +72,11 @@ func signalEvent(fd int) {
 	unix.Write(fd, binary.NativeEndian.AppendUint64(nil, 1)) // a full counter has woken it already
 }
 
-// Watch waits for ends in the kernel and wakes for nothing else.
+// guardInterval is how long a firewall that somebody flushed stays away at most.
+const guardInterval = 30 * time.Second
+
+// Watch waits for ends in the kernel. Now and then it looks whether the
+// firewall still stands.
 func (p *Provider) Watch(ctx context.Context, changed func()) {
 	wake, cancel, err := p.inits.subscribe()
 	if err != nil {
@@ -83,16 +87,30 @@ func (p *Provider) Watch(ctx context.Context, changed func()) {
 	defer context.AfterFunc(ctx, func() { p.inits.wakeAll() })()
 	w := watcher{open: map[string]int{}, ended: map[string]bool{}}
 	defer w.close()
+	guarded := time.Now()
 	for ctx.Err() == nil {
 		news, retry := w.follow(p.inits.snapshot())
 		if news {
 			changed()
 		}
-		if w.wait(wake, retry) {
+		limit := guardInterval
+		if retry {
+			limit = retryInterval
+		}
+		if w.wait(wake, limit) {
 			changed()
+		}
+		if ctx.Err() == nil && time.Since(guarded) >= guardInterval {
+			guarded = time.Now()
+			if err := p.guardFirewall(ctx); err != nil {
+				p.log.Error("firewall is down", "err", err)
+			}
 		}
 	}
 }
+
+// retryInterval is how soon a process that could not be watched is looked at again.
+const retryInterval = 500 * time.Millisecond
 
 func (r *registry) wakeAll() {
 	r.mu.Lock()
@@ -139,18 +157,14 @@ func (w *watcher) follow(inits map[string]process) (news, retry bool) {
 }
 
 // wait returns true if a process ended, false if something else is to be done.
-func (w *watcher) wait(wake int, retry bool) bool {
+func (w *watcher) wait(wake int, limit time.Duration) bool {
 	fds := []unix.PollFd{{Fd: int32(wake), Events: unix.POLLIN}}
 	ids := []string{""}
 	for id, fd := range w.open {
 		fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 		ids = append(ids, id)
 	}
-	limit := -1
-	if retry {
-		limit = int((500 * time.Millisecond).Milliseconds())
-	}
-	if _, err := unix.Poll(fds, limit); err != nil && !errors.Is(err, unix.EINTR) {
+	if _, err := unix.Poll(fds, int(limit.Milliseconds())); err != nil && !errors.Is(err, unix.EINTR) {
 		return false
 	}
 	if fds[0].Revents != 0 {
