@@ -87,6 +87,9 @@ func TestBindNamesEveryFault(t *testing.T) {
 		{"an index too large to read", "CreateCluster", "Name=ab&Application.99999999999999999999.Tag=a", "InvalidParams", []string{"Application.99999999999999999999.Tag"}},
 		{"a list that is too long", "CreateCluster", "Name=ab&Application.1001.Tag=a", "InvalidParams", []string{"Application.1001.Tag", "at most 1000 entries"}},
 		{"a list longer than the catalogue allows", "CreateCluster", "Name=ab&PostInstallScript.17.Url=u", "InvalidParams", []string{"PostInstallScript.17.Url", "at most 16 entries"}},
+		{"a list in both of its forms", "CreateCluster", "Name=ab&RamNodeTypes=a,b&RamNodeTypes.1=c", "InvalidParams", []string{"RamNodeTypes.1 is given more than once"}},
+		{"a text that is too long a list", "CreateCluster", "Name=ab&RamNodeTypes=" + strings.Repeat("a,", 1001), "InvalidParams", []string{"RamNodeTypes: the list may have at most"}},
+		{"a gap in a text", "CreateCluster", "Name=ab&RamNodeTypes=a,,b", "InvalidParams", []string{"RamNodeTypes.2 is missing"}},
 		{"several faults", "AddNodes", "Count=100&AutoRenew=maybe&ImageOwnerAlias=mine", "MissingClusterId",
 			[]string{"ClusterId is mandatory", "Count must be between 1 and 99", "AutoRenew must be true or false", "ImageOwnerAlias must be one of system, self"}},
 		{"a parameter given twice", "DescribeCluster", "ClusterId=a&ClusterId=b", "InvalidParams", []string{"ClusterId is given more than once"}},
@@ -140,6 +143,10 @@ func TestBindReadsValuesAsClientsWriteThem(t *testing.T) {
 		"InstanceType=t&SystemDiskCategory=cloud&SystemDiskSize=40&VSwitchId=v&WorkMode=desktop&Name=n")
 	if !gws.AllocatePublicAddress || gws.WorkMode != "Desktop" {
 		t.Errorf("got %+v", gws)
+	}
+	cluster := bind[api.CreateClusterRequest](t, "CreateCluster", "Name=ab&RamNodeTypes=manager,compute") // as Terraform sends it
+	if !reflect.DeepEqual(cluster.RamNodeTypes, []string{"manager", "compute"}) {
+		t.Errorf("got %+v", cluster)
 	}
 	command := bind[api.InvokeShellCommandRequest](t, "InvokeShellCommand", "ClusterId=c&Command=x&Timeout=1")
 	if command.Timeout != 60 {

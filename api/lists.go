@@ -32,8 +32,11 @@ func (b *binder) collect(values url.Values) {
 			b.spoil(p, "%s: the list may have at most %d entries.", key, limit)
 			continue
 		}
-		b.values[p] = append(b.values[p], given{key, indexes, all[0]})
-		b.has[numbered(p.Name, indexes)] = true
+		if p.CSV && len(indexes) < p.depth() {
+			b.split(p, key, all[0])
+			continue
+		}
+		b.take(p, given{key, indexes, all[0]})
 	}
 	for _, list := range b.values {
 		slices.SortFunc(list, func(x, y given) int {
@@ -41,6 +44,25 @@ func (b *binder) collect(values url.Values) {
 		})
 	}
 	b.measure()
+}
+
+func (b *binder) take(p *Param, g given) {
+	b.values[p] = append(b.values[p], g)
+	b.has[numbered(p.Name, g.indexes)] = true
+}
+
+// split takes a list that came as one text.
+func (b *binder) split(p *Param, key, text string) {
+	entries := strings.Split(text, ",")
+	if limit := p.limitN(); len(entries) > limit {
+		b.spoil(p, "%s: the list may have at most %d entries.", key, limit)
+		return
+	}
+	for i, entry := range entries {
+		if entry = strings.TrimSpace(entry); entry != "" {
+			b.take(p, given{key, []int{i + 1}, entry})
+		}
+	}
 }
 
 func (b *binder) spoil(p *Param, format string, args ...any) {

@@ -25,6 +25,9 @@ func newPaths(a *Action) *pathNode {
 		for _, alias := range p.Aliases {
 			root.add(alias, p)
 		}
+		if p.CSV {
+			root.add(strings.TrimSuffix(p.Name, ".N"), p)
+		}
 	}
 	return root
 }
