@@ -150,7 +150,7 @@ func serveHTTP(ctx context.Context, o devOptions, conf config.Config, db *store.
 		listener = tls.NewListener(listener, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
 	}
 	endpoint := scheme + "://" + listener.Addr().String()
-	handler := server.New(server.Options{Handlers: service.Table(), Keys: keySource{db}, Region: conf.Region, Log: log})
+	handler := server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log})
 	srv := server.HTTPServer(handler, log)
 	if err := writeCredentials(ctx, db, o.data, endpoint, conf.Region); err != nil {
 		return errors.Join(err, listener.Close())

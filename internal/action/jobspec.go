@@ -125,8 +125,10 @@ func jobNameOf(commandLine string) string {
 
 // inHome makes a path absolute, from the account's home.
 func inHome(home, p string) string {
-	p = strings.TrimPrefix(strings.TrimPrefix(p, "~"), "./")
-	if strings.HasPrefix(p, home+"/") || path.IsAbs(p) && !strings.HasPrefix(p, "~") && p != "/" {
+	if rest, ok := strings.CutPrefix(p, "~/"); ok || p == "~" {
+		return path.Join(home, rest)
+	}
+	if path.IsAbs(p) {
 		return path.Clean(p)
 	}
 	return path.Join(home, p)

@@ -108,7 +108,7 @@ func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, 
 	var nodes []*store.Node
 	for i := 0; len(nodes) < q.Count; i++ {
 		if name := computeName(i); !taken[name] {
-			n := newNode(c, []hpc.Role{hpc.RoleCompute}, t, name, queue, now.Add(time.Duration(len(nodes))))
+			n := newNode(c, []hpc.Role{hpc.RoleCompute}, t, name, queue, now.Add(time.Duration(len(nodes))*time.Microsecond))
 			n.CreateMode = orElse(q.CreateMode, "manual")
 			nodes = append(nodes, n)
 		}

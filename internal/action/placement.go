@@ -52,7 +52,7 @@ func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now 
 		if !known {
 			return api.InvalidParams.Errorf("cannot create a cluster: %s %q is no instance type; ListAvailableEcsTypes has those there are", param, typeName)
 		}
-		nodes = append(nodes, newNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes)))))
+		nodes = append(nodes, newNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes))*time.Microsecond)))
 		return nil
 	}
 	for i, roles := range lay.managers {

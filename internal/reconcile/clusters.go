@@ -102,7 +102,7 @@ func (ctl *Control) moveCluster(ctx context.Context, c *store.Cluster, to hpc.Cl
 func (ctl *Control) retryCluster(ctx context.Context, c *store.Cluster, reason string) error {
 	now := time.Now()
 	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		if err := tx.RetryCluster(ctx, c, reason, now.Add(backoff(c.Attempts))); err != nil {
+		if err := tx.RetryCluster(ctx, c, reason, now.Add(ctl.Limits.backoff(c.Attempts))); err != nil {
 			return err
 		}
 		return tx.Log(ctx, c.ID, "Cluster", store.Warn, reason, now)

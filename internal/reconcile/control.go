@@ -33,6 +33,8 @@ type Limits struct {
 	Silent time.Duration // an agent may be away while its machine runs
 	Step   time.Duration // one step
 	Every  time.Duration // between two passes without a wake-up
+	Retry  time.Duration // after the first failure of a step, doubling up to maxRetry
+	Rest   time.Duration // that a node in exception is left alone before it is tried again
 }
 
 // DefaultLimits are the limits outside tests.
@@ -42,6 +44,8 @@ var DefaultLimits = Limits{
 	Silent: 60 * time.Second,
 	Step:   90 * time.Second,
 	Every:  2 * time.Second,
+	Retry:  500 * time.Millisecond,
+	Rest:   time.Minute,
 }
 
 // Options are what the loops work with.

@@ -86,9 +86,11 @@ func (f *inflight) has(key string) bool {
 	return f.busy[key]
 }
 
+const maxRetry = 30 * time.Second
+
 // backoff is how long to wait before another attempt, after so many failures.
-func backoff(attempts int) time.Duration {
-	return min(time.Second<<min(attempts, 5), 30*time.Second)
+func (l Limits) backoff(attempts int) time.Duration {
+	return min(l.Retry<<min(attempts, 10), maxRetry)
 }
 
 // settled hides an error that only says that somebody else was first: the next

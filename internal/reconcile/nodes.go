@@ -14,10 +14,7 @@ import (
 )
 
 // attemptsLimit is after how many failures in a row a node goes to exception.
-const attemptsLimit = 4
-
-// exceptionRest is how long a node in exception is left alone before it is tried again.
-const exceptionRest = time.Minute
+const attemptsLimit = 5
 
 // silences remembers since when agents are away.
 type silences struct {
@@ -257,7 +254,7 @@ func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStat
 	now := time.Now()
 	var retry time.Time
 	if to == hpc.NodeException {
-		retry = now.Add(exceptionRest)
+		retry = now.Add(ctl.Limits.Rest)
 	}
 	err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.StepNode(ctx, n, to, reason, now, retry); err != nil {
@@ -274,7 +271,7 @@ func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStat
 func (ctl *Control) retryNode(ctx context.Context, n *store.Node, reason string) error {
 	now := time.Now()
 	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		if err := tx.RetryNode(ctx, n, reason, now.Add(backoff(n.Attempts))); err != nil {
+		if err := tx.RetryNode(ctx, n, reason, now.Add(ctl.Limits.backoff(n.Attempts))); err != nil {
 			return err
 		}
 		return tx.Log(ctx, n.ClusterID, "Node", store.Warn, nodeLine(n, n.Status, reason), now)

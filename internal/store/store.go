@@ -9,7 +9,6 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -117,6 +116,15 @@ func lockDir(dir string) (*os.File, error) {
 }
 
 func openSQLite(file string, conns int) (*bun.DB, error) {
+	// Made here, so that nobody else can read it, nor the files that SQLite makes
+	// beside it with the same mode.
+	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := f.Close(); err != nil {
+		return nil, err
+	}
 	dsn := "file:" + file + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
 		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"
 	db, err := sql.Open("sqlite", dsn)
@@ -125,9 +133,6 @@ func openSQLite(file string, conns int) (*bun.DB, error) {
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	if err := os.Chmod(file, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, errors.Join(err, db.Close())
-	}
 	return bun.NewDB(db, sqlitedialect.New()), nil
 }
 

@@ -1,0 +1,104 @@
+package ehpctest
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/provider"
+)
+
+// Agent stands for the agent of one running machine.
+type Agent struct {
+	world  *World
+	spec   provider.Spec
+	bootID string
+
+	mu      sync.Mutex
+	plan    hpc.NodePlan
+	plans   int
+	fail    error
+	results map[string]hpc.CommandResult
+	Files   map[string]string // "account path" -> content
+}
+
+var _ link.Node = (*Agent)(nil)
+
+// FailApply makes the next plan fail.
+func (a *Agent) FailApply(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fail = err
+}
+
+// Plan is the plan that was applied last, and how many were.
+func (a *Agent) Plan() (plan hpc.NodePlan, times int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.plan, a.plans
+}
+
+func (a *Agent) applied(r hpc.Role) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.plan.Self.HasRole(r)
+}
+
+// Apply takes the plan; a compute node's daemon registers with the scheduler.
+func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
+	a.mu.Lock()
+	err := a.fail
+	a.fail = nil
+	if err == nil {
+		a.plan = plan
+		a.plans++
+	}
+	a.mu.Unlock()
+	if err == nil && plan.Self.HasRole(hpc.RoleCompute) {
+		a.world.SchedulerOf(plan.ClusterID).AddNode(plan.Self.Hostname, plan.Self.Cores)
+	}
+	return err
+}
+
+// State reports on the node.
+func (a *Agent) State(context.Context) (hpc.NodeState, error) {
+	return hpc.NodeState{BootID: a.bootID}, nil
+}
+
+// StartCommand "runs" a command at once: it prints the command itself.
+func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, ran := a.results[cmd.ID]; ran {
+		return fmt.Errorf("command %s was started twice", cmd.ID)
+	}
+	a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandFinished, Output: a.spec.Hostname + ": " + cmd.Content, Finished: time.Now()}
+	return nil
+}
+
+// CommandResult tells how a command stands.
+func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	r, known := a.results[id]
+	if !known {
+		return r, link.ErrUnknownCommand
+	}
+	return r, nil
+}
+
+// WriteFile keeps the file in memory; what leaves the home is refused.
+func (a *Agent) WriteFile(_ context.Context, f link.AccountFile) error {
+	home := "/home/" + f.Account + "/"
+	if strings.Contains(f.Path, "..") || strings.HasPrefix(f.Path, "/") && !strings.HasPrefix(f.Path, home) {
+		return fmt.Errorf("%w: it is not inside %s", link.ErrDenied, home)
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.Files[f.Account+" "+f.Path] = string(f.Content)
+	return nil
+}

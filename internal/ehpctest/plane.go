@@ -1,0 +1,161 @@
+package ehpctest
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"ehpc/api"
+	"ehpc/client"
+	"ehpc/internal/action"
+	"ehpc/internal/auth"
+	"ehpc/internal/config"
+	"ehpc/internal/reconcile"
+	"ehpc/internal/server"
+	"ehpc/internal/store"
+)
+
+// Plane is one life of a control plane.
+type Plane struct {
+	*client.Client
+	Store   *store.Store
+	Control *reconcile.Control
+	URL     string
+	Key     auth.Key
+
+	t    *testing.T
+	stop func()
+}
+
+// Options shape a plane.
+type Options struct {
+	Dir       string // data directory; "" for a new one
+	Config    func(*config.Config)
+	Interrupt reconcile.Interrupt
+}
+
+// limits make the loops quick without changing what they do.
+var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
+	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Rest: 50 * time.Millisecond}
+
+// Start begins a control plane in the world; it ends with the test or with Kill.
+func Start(t *testing.T, w *World, o Options) *Plane {
+	t.Helper()
+	if o.Dir == "" {
+		o.Dir = t.TempDir()
+	}
+	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
+	sealer, err := auth.OpenSealer(o.Dir + "/sealer.key")
+	must(t, err)
+	db, err := store.Open(t.Context(), o.Dir, sealer, log)
+	must(t, err)
+	conf := config.Default()
+	if o.Config != nil {
+		o.Config(&conf)
+	}
+	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, Limits: limits, Log: log, Interrupt: o.Interrupt})
+	w.mu.Lock()
+	w.changed = ctl.Wake
+	w.mu.Unlock()
+	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
+		Fits: w.Machines.Fits, Wake: ctl.Wake, Version: "1.0.0", Log: log, Images: images}
+	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
+	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	var loops sync.WaitGroup
+	loops.Go(func() { ctl.Run(ctx) })
+	p := &Plane{Store: db, Control: ctl, URL: web.URL, t: t}
+	p.stop = sync.OnceFunc(func() {
+		web.Close()
+		cancel()
+		loops.Wait()
+		must(t, db.Close())
+	})
+	t.Cleanup(p.stop)
+	p.Key = auth.NewKey("owner")
+	must(t, db.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertKey(ctx, store.Key{ID: p.Key.ID, Owner: p.Key.Owner, Secret: p.Key.Secret, Enabled: true, Created: time.Now()})
+	}))
+	p.Client, err = client.New(client.Config{Endpoint: web.URL, AccessKeyID: p.Key.ID, AccessKeySecret: p.Key.Secret})
+	must(t, err)
+	return p
+}
+
+// Kill ends the plane; the world stays.
+func (p *Plane) Kill() { p.stop() }
+
+func images() ([]action.Image, error) {
+	return []action.Image{{ID: "debian12-ehpc", OsTag: "Debian_12_64", OSName: "Debian 12 64-bit", Platform: "Debian", Version: "12",
+		Schedulers: map[string]string{"slurm": "22.05.8"}, Software: map[string]string{"lammps": "20220106"}}}, nil
+}
+
+// Create makes a cluster with one manager, one login node and so many compute
+// nodes, and waits until it runs.
+func (p *Plane) Create(t *testing.T, computes int) (clusterID string) {
+	t.Helper()
+	clusterID = p.Ask(t, computes)
+	p.Until(t, "the cluster runs", func() bool { return p.Describe(t, clusterID).Status == "running" })
+	return clusterID
+}
+
+// Ask is Create without the waiting.
+func (p *Plane) Ask(t *testing.T, computes int) (clusterID string) {
+	t.Helper()
+	q := &api.CreateClusterRequest{Name: "test"}
+	one := 1
+	q.EcsOrder.Manager.Count, q.EcsOrder.Compute.Count = &one, &computes
+	var a api.CreateClusterResponse
+	must(t, p.Do(t.Context(), q, &a))
+	return a.ClusterId
+}
+
+// Describe returns what DescribeCluster answers.
+func (p *Plane) Describe(t *testing.T, clusterID string) api.DescribeClusterClusterInfo {
+	t.Helper()
+	var a api.DescribeClusterResponse
+	must(t, p.Do(t.Context(), &api.DescribeClusterRequest{ClusterId: clusterID}, &a))
+	return a.ClusterInfo
+}
+
+// Nodes returns what ListNodesNoPaging answers.
+func (p *Plane) Nodes(t *testing.T, clusterID string) []api.ListNodesNoPagingNodeInfo {
+	t.Helper()
+	var a api.ListNodesNoPagingResponse
+	must(t, p.Do(t.Context(), &api.ListNodesNoPagingRequest{ClusterId: clusterID}, &a))
+	return a.Nodes.NodeInfo
+}
+
+// Until waits for something to become true; ten seconds are a failure.
+func (p *Plane) Until(t *testing.T, what string, yes func() bool) {
+	t.Helper()
+	deadline, tick := time.After(10*time.Second), time.NewTicker(5*time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-deadline:
+			t.Fatalf("waited in vain: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// testLog sends the plane's log to the test's.
+type testLog struct{ t *testing.T }
+
+var _ io.Writer = testLog{}
+
+func (l testLog) Write(line []byte) (int, error) {
+	l.t.Log(string(bytes.TrimSpace(line)))
+	return len(line), nil
+}

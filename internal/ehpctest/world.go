@@ -1,0 +1,116 @@
+// Package ehpctest runs a whole control plane in one test process, on the fakes:
+// the store, the actions, the HTTP side and the reconcilers are the real ones;
+// machines, agents and schedulers are in memory. The world outlives the plane,
+// so that a test can kill the plane and start it again.
+package ehpctest
+
+import (
+	"context"
+	"sync"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/provider"
+	provfake "ehpc/internal/provider/fake"
+	"ehpc/internal/scheduler"
+	schedfake "ehpc/internal/scheduler/fake"
+)
+
+// World is what a control plane finds outside itself.
+type World struct {
+	Machines *provfake.Provider
+
+	mu         sync.Mutex
+	agents     map[string]*Agent          // by node id, while their machine runs
+	schedulers map[string]*schedfake.Fake // by cluster id, while the cluster's volume is there
+	changed    func()                     // of the plane that runs
+}
+
+// NewWorld makes a world without anything in it.
+func NewWorld(o provfake.Options) *World {
+	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{}, changed: func() {}}
+	o.OnStart = w.boot
+	w.Machines = provfake.New(o)
+	return w
+}
+
+func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
+	w.mu.Lock()
+	a := &Agent{world: w, spec: spec, bootID: m.BootID, results: map[string]hpc.CommandResult{}, Files: map[string]string{}}
+	w.agents[m.ID] = a
+	w.mu.Unlock()
+	w.wake()
+	return func() {
+		w.mu.Lock()
+		if w.agents[m.ID] == a {
+			delete(w.agents, m.ID)
+		}
+		w.mu.Unlock()
+		w.wake()
+	}
+}
+
+// wake tells the plane that something on a node has changed.
+func (w *World) wake() {
+	w.mu.Lock()
+	changed := w.changed
+	w.mu.Unlock()
+	changed()
+}
+
+// Agent is the node's agent; nil while its machine is not running.
+func (w *World) Agent(nodeID string) *Agent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.agents[nodeID]
+}
+
+// SchedulerOf is a cluster's scheduler. It lives on the cluster's volume: a
+// manager that is made anew continues with it.
+func (w *World) SchedulerOf(clusterID string) *schedfake.Fake {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.schedulers[clusterID]
+	if s == nil {
+		s = schedfake.New()
+		w.schedulers[clusterID] = s
+	}
+	return s
+}
+
+// links reaches the world's agents for one plane.
+type links struct{ world *World }
+
+func (l links) Listen(string) error { return nil }
+func (l links) Forget(string)       {}
+
+func (l links) Present(nodeID string) bool { return l.world.Agent(nodeID) != nil }
+
+func (l links) Node(nodeID string) link.Node {
+	if a := l.world.Agent(nodeID); a != nil {
+		return a
+	}
+	return absent{}
+}
+
+func (l links) Scheduler(nodeID string) scheduler.Scheduler {
+	if a := l.world.Agent(nodeID); a != nil && a.applied(hpc.RoleManager) {
+		return l.world.SchedulerOf(a.spec.ClusterID)
+	}
+	down := schedfake.New()
+	down.Stop()
+	return down
+}
+
+// absent is a node whose agent is not connected.
+type absent struct{}
+
+func (absent) Apply(context.Context, hpc.NodePlan) error { return link.ErrAbsent }
+func (absent) State(context.Context) (hpc.NodeState, error) {
+	return hpc.NodeState{}, link.ErrAbsent
+}
+func (absent) StartCommand(context.Context, hpc.Command) error { return link.ErrAbsent }
+func (absent) CommandResult(context.Context, string) (hpc.CommandResult, error) {
+	return hpc.CommandResult{}, link.ErrAbsent
+}
+func (absent) WriteFile(context.Context, link.AccountFile) error { return link.ErrAbsent }
