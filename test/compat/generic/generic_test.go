@@ -13,6 +13,7 @@ import (
 	openapi "github.com/alibabacloud-go/darabonba-openapi/v2/client"
 	"github.com/alibabacloud-go/darabonba-openapi/v2/utils"
 	"github.com/alibabacloud-go/tea/dara"
+	"github.com/alibabacloud-go/tea/tea"
 
 	"ehpc/test/compat/mainjob"
 )
@@ -79,8 +80,8 @@ func (c client) ClusterStatus(cluster string) (status, message string, err error
 		ClusterInfo struct{ Status, ErrorMessage string }
 	}
 	err = c.call("DescribeCluster", &answer, "ClusterId", cluster)
-	var refused *dara.SDKError
-	if errors.As(err, &refused) && dara.StringValue(refused.Code) == "ClusterNotFound" && dara.IntValue(refused.StatusCode) == http.StatusNotFound {
+	var refused *tea.SDKError
+	if errors.As(err, &refused) && tea.StringValue(refused.Code) == "ClusterNotFound" && tea.IntValue(refused.StatusCode) == http.StatusNotFound {
 		return "", "", nil
 	}
 	return answer.ClusterInfo.Status, answer.ClusterInfo.ErrorMessage, err
