@@ -62,7 +62,8 @@ type Verifier struct {
 // NewVerifier verifies against the keys of the source. Requests signed before
 // started are refused, since what was accepted before it is not remembered.
 // Times of requests have whole seconds, so the second of the start itself is
-// accepted from its beginning.
+// accepted from its beginning; what is left open is a replay across a restart
+// within one second of the request.
 func NewVerifier(keys KeySource, started time.Time) *Verifier {
 	return &Verifier{
 		keys:    keys,

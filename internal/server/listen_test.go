@@ -76,6 +76,22 @@ func TestALargeBodyIsRefused(t *testing.T) {
 	}
 }
 
+func TestASenderWhoReadsOnlyAfterwardsStillSeesTheRefusal(t *testing.T) {
+	t.Parallel()
+	conn, err := net.Dial("tcp", newKit(nil).listen(t, 0, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	head := "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 10485760\r\n\r\n"
+	if _, err := io.WriteString(conn, head+strings.Repeat("x", 10<<20)); err != nil {
+		t.Fatalf("it could not send its body: %v", err)
+	}
+	if got, err := io.ReadAll(conn); err != nil || !strings.Contains(string(got), "RequestTooLarge") {
+		t.Errorf("got %q, %v", got, err)
+	}
+}
+
 func TestALongQueryIsTakenLikeALongForm(t *testing.T) {
 	t.Parallel()
 	k := newKit(nil)
