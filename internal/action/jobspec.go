@@ -125,7 +125,10 @@ func jobNameOf(commandLine string) string {
 
 // inHome makes a path absolute, from the account's home.
 func inHome(home, p string) string {
-	if rest, ok := strings.CutPrefix(p, "~/"); ok || p == "~" {
+	if p == "~" {
+		return home
+	}
+	if rest, ok := strings.CutPrefix(p, "~/"); ok {
 		return path.Join(home, rest)
 	}
 	if path.IsAbs(p) {
