@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+	"ehpc/internal/scheduler"
+)
+
+// Version is what an agent reports about itself.
+const Version = "0.1"
+
+// Options are what an Agent needs.
+type Options struct {
+	// Root is where the node's file system begins, "/" on a node.
+	Root string
+	// Program is the agent's own executable, which also is the helper that
+	// commands and files of accounts go through.
+	Program string
+	// Supervisor looks after daemons.
+	Supervisor Supervisor
+	// Engines are the schedulers that this agent can set up, by the plan's name.
+	Engines map[string]scheduler.Engine
+	Log     *slog.Logger
+}
+
+// Agent looks after one node.
+type Agent struct {
+	opts     Options
+	files    files
+	journal  journal
+	commands sync.WaitGroup
+
+	applying sync.Mutex // one plan at a time
+	mu       sync.Mutex
+	last     applied
+}
+
+var _ link.Node = (*Agent)(nil)
+
+// New makes the agent of the node and takes up what an earlier one left.
+func New(opts Options) (*Agent, error) {
+	a := &Agent{
+		opts:    opts,
+		files:   files{root: opts.Root},
+		journal: journal{dir: opts.Root + "/var/lib/ehpc/commands"},
+	}
+	last, err := a.loadApplied()
+	if err != nil {
+		return nil, err
+	}
+	a.last = last
+	return a, nil
+}
+
+// Engine returns the engine of the last plan, nil before there was one, and
+// whether this node runs its controller.
+func (a *Agent) Engine() (engine scheduler.Engine, manager bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.opts.Engines[a.last.Scheduler], a.last.Manager
+}
+
+// Apply implements link.Node.
+func (a *Agent) Apply(ctx context.Context, plan hpc.NodePlan) error {
+	a.applying.Lock()
+	defer a.applying.Unlock()
+	if err := a.apply(ctx, plan); err != nil {
+		return fmt.Errorf("cannot set up node %s: %w", plan.Self.Hostname, err)
+	}
+	done := appliedFrom(plan)
+	if err := a.saveApplied(done); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.last = done
+	return nil
+}

@@ -1,0 +1,75 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"syscall"
+	"time"
+
+	"ehpc/internal/hpc"
+)
+
+// StartCommand implements link.Node. The command runs under a runner of its own
+// session, which outlives the agent.
+func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
+	fresh, err := a.journal.begin(cmd, time.Now())
+	if err != nil || !fresh {
+		return err
+	}
+	// Held by the runner while it lives, inherited, and released by the kernel
+	// however it ends.
+	lock, err := os.OpenFile(a.journal.lock(cmd.ID), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot start command %s: %w", cmd.ID, err)
+	}
+	defer lock.Close()
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return fmt.Errorf("cannot start command %s: %w", cmd.ID, err)
+	}
+	runner := exec.Command(a.opts.Program, "run-command", a.journal.dir, cmd.ID)
+	runner.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	runner.ExtraFiles = []*os.File{lock}
+	if err := runner.Start(); err != nil {
+		return fmt.Errorf("cannot start command %s: %w", cmd.ID, err)
+	}
+	a.commands.Go(func() { runner.Wait() })
+	return nil
+}
+
+// CommandResult implements link.Node.
+func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, error) {
+	e, err := a.journal.entry(id)
+	if err != nil {
+		return hpc.CommandResult{}, err
+	}
+	// Whether it still runs is asked before the result is looked for, so that one
+	// that ends in between is not taken for lost.
+	running := a.running(e)
+	var result hpc.CommandResult
+	err = a.journal.load(a.journal.result(id), &result)
+	if !errors.Is(err, fs.ErrNotExist) {
+		return result, err
+	}
+	if running {
+		return hpc.CommandResult{Status: hpc.CommandRunning}, nil
+	}
+	return hpc.CommandResult{
+		Status: hpc.CommandFailed, ExitCode: -1, Finished: time.Now(),
+		Output: "the command was interrupted and its result is lost",
+	}, nil
+}
+
+// running tells whether the command's runner lives: it holds the lock.
+func (a *Agent) running(e entry) bool {
+	lock, err := os.Open(a.journal.lock(e.Command.ID))
+	if err != nil {
+		return false
+	}
+	defer lock.Close()
+	err = syscall.Flock(int(lock.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	return errors.Is(err, syscall.EWOULDBLOCK)
+}

@@ -1,0 +1,80 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/link"
+)
+
+// journal keeps commands on disk, two files each: what was asked for, written
+// before the start, and the result, written by the runner at the end.
+type journal struct{ dir string }
+
+// entry is what was asked for and which process does it.
+type entry struct {
+	Command hpc.Command
+	Boot    string // of the node, when the command was started
+	Started time.Time
+}
+
+var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$`)
+
+func (j journal) asked(id string) string  { return filepath.Join(j.dir, id+".command.json") }
+func (j journal) result(id string) string { return filepath.Join(j.dir, id+".json") }
+func (j journal) lock(id string) string   { return filepath.Join(j.dir, id+".lock") }
+
+// begin writes down that the command is about to run; false if it was before.
+func (j journal) begin(cmd hpc.Command, now time.Time) (fresh bool, err error) {
+	if !validID.MatchString(cmd.ID) {
+		return false, fmt.Errorf("%.40q is not a command's id", cmd.ID)
+	}
+	if err := os.MkdirAll(j.dir, 0o700); err != nil {
+		return false, fmt.Errorf("cannot open the commands' journal: %w", err)
+	}
+	if _, err := os.Lstat(j.asked(cmd.ID)); err == nil {
+		return false, nil
+	}
+	return true, j.save(j.asked(cmd.ID), entry{cmd, bootID(), now})
+}
+
+func (j journal) save(path string, value any) error {
+	text, err := json.Marshal(value)
+	if err == nil {
+		err = replace(path, text, 0o600, 0, 0)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write the commands' journal: %w", err)
+	}
+	return nil
+}
+
+func (j journal) entry(id string) (entry, error) {
+	var e entry
+	if !validID.MatchString(id) {
+		return e, link.ErrUnknownCommand
+	}
+	err := j.load(j.asked(id), &e)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, link.ErrUnknownCommand
+	}
+	return e, err
+}
+
+func (j journal) load(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, into)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot read the commands' journal: %w", err)
+	}
+	return nil
+}

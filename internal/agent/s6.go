@@ -1,0 +1,241 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// S6 supervises with s6: one directory per service in Dir, which s6-svscan
+// scans. A directory is ours if it holds the file "ehpc".
+type S6 struct {
+	Root string // "/" on a node
+	Dir  string // "/service"
+	Logs string // "/var/log/ehpc"
+}
+
+var _ Supervisor = S6{}
+
+const (
+	oursMark  = "ehpc"
+	begunMark = "begun" // holds the run file that the service was started with
+	// readyTimeout is how long a service may take to answer.
+	readyTimeout = 45 * time.Second
+	toolTimeout  = 10 * time.Second
+)
+
+// Ensure implements Supervisor.
+func (s S6) Ensure(ctx context.Context, daemons []Daemon) ([]string, error) {
+	wanted := map[string]bool{}
+	for _, d := range daemons {
+		wanted[d.Name] = true
+	}
+	if err := s.removeOthers(ctx, wanted); err != nil {
+		return nil, err
+	}
+	var started []string
+	for _, d := range daemons {
+		anew, err := s.ensure(ctx, d)
+		if err != nil {
+			return started, fmt.Errorf("cannot bring up %s: %w", d.Name, err)
+		}
+		if anew {
+			started = append(started, d.Name)
+		}
+	}
+	return started, nil
+}
+
+// ensure brings one service up and tells whether it was started anew.
+func (s S6) ensure(ctx context.Context, d Daemon) (anew bool, err error) {
+	for _, dir := range d.Dirs {
+		if err := (files{s.Root}).dir(dir); err != nil {
+			return false, err
+		}
+	}
+	dir := filepath.Join(s.Dir, d.Name)
+	script := runScript(d)
+	begun, err := os.ReadFile(filepath.Join(dir, begunMark))
+	if err == nil && bytes.Equal(begun, script) {
+		return false, s.waitReady(ctx, d)
+	}
+	if _, err = os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		err = s.add(ctx, d.Name, script)
+	} else if err == nil {
+		err = s.renew(ctx, dir, script)
+	}
+	if err != nil {
+		return false, err
+	}
+	// Noted only now, so that a crash before makes it start once more.
+	if err := replace(filepath.Join(dir, begunMark), script, 0o644, 0, 0); err != nil {
+		return true, err
+	}
+	return true, s.waitReady(ctx, d)
+}
+
+// renew starts a service with another run file.
+func (s S6) renew(ctx context.Context, dir string, script []byte) error {
+	if err := replace(filepath.Join(dir, "run"), script, 0o755, 0, 0); err != nil {
+		return err
+	}
+	// Down first: a readiness check must not meet the old process.
+	if err := s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir); err != nil {
+		return err
+	}
+	return s.tool(ctx, "s6-svc", "-u", dir)
+}
+
+// add puts a whole new service directory in place and makes s6 look.
+func (s S6) add(ctx context.Context, name string, run []byte) error {
+	fresh := filepath.Join(s.Dir, "."+name)
+	if err := os.RemoveAll(fresh); err != nil {
+		return err
+	}
+	for _, dir := range []string{filepath.Join(fresh, "log"), filepath.Join(s.Logs, name)} {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			return err
+		}
+	}
+	for _, f := range []struct {
+		path string
+		text []byte
+		mode fs.FileMode
+	}{
+		{"run", run, 0o755},
+		{"finish", []byte("#!/bin/sh\necho \"ehpc: ended with exit code $1, signal $2\"\n"), 0o755},
+		{"log/run", []byte("#!/bin/sh\nexec s6-log n3 s1000000 " + quote(filepath.Join(s.Logs, name)) + "\n"), 0o755},
+		{oursMark, nil, 0o644},
+	} {
+		if err := os.WriteFile(filepath.Join(fresh, f.path), f.text, f.mode); err != nil {
+			return err
+		}
+	}
+	dir := filepath.Join(s.Dir, name)
+	if err := os.Rename(fresh, dir); err != nil {
+		return err
+	}
+	if err := s.tool(ctx, "s6-svscanctl", "-a", s.Dir); err != nil {
+		return err
+	}
+	return s.poll(ctx, toolTimeout, "s6 takes notice", func() bool { return s.tool(ctx, "s6-svok", dir) == nil })
+}
+
+// waitReady waits until the service runs and answers.
+func (s S6) waitReady(ctx context.Context, service Daemon) error {
+	dir := filepath.Join(s.Dir, service.Name)
+	err := s.poll(ctx, readyTimeout, "it answers", func() bool {
+		if s.status(ctx, dir) != "up" {
+			return false
+		}
+		return service.Ready == nil || run(ctx, toolTimeout, service.Ready...) == nil
+	})
+	if err != nil {
+		return fmt.Errorf("%w%s", err, s.logEnd(service.Name))
+	}
+	return nil
+}
+
+// poll asks until the answer is yes, at growing intervals.
+func (s S6) poll(ctx context.Context, limit time.Duration, what string, yes func() bool) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	for wait := 5 * time.Millisecond; !yes(); wait = min(wait*3/2, 200*time.Millisecond) {
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waited in vain until %s: %w", what, ctx.Err())
+		case <-time.After(wait):
+		}
+	}
+	return nil
+}
+
+// removeOthers ends the services of ours that are no longer wanted.
+func (s S6) removeOthers(ctx context.Context, wanted map[string]bool) error {
+	names, err := s.ours()
+	if err != nil {
+		return err
+	}
+	removed := false
+	for _, name := range names {
+		if wanted[name] {
+			continue
+		}
+		dir := filepath.Join(s.Dir, name)
+		if err := s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir); err != nil {
+			return fmt.Errorf("cannot stop %s: %w", name, err)
+		}
+		// Without its directory s6 forgets the service, with its logger.
+		gone := filepath.Join(s.Dir, ".gone-"+name)
+		if err := errors.Join(os.RemoveAll(gone), os.Rename(dir, gone)); err != nil {
+			return fmt.Errorf("cannot remove %s: %w", name, err)
+		}
+		removed = true
+	}
+	if !removed {
+		return nil
+	}
+	return s.tool(ctx, "s6-svscanctl", "-an", s.Dir)
+}
+
+func (s S6) ours() ([]string, error) {
+	marks, err := filepath.Glob(filepath.Join(s.Dir, "[^.]*", oursMark))
+	if err != nil {
+		return nil, err
+	}
+	var names []string
+	for _, mark := range marks {
+		names = append(names, filepath.Base(filepath.Dir(mark)))
+	}
+	return names, nil
+}
+
+// State implements Supervisor.
+func (s S6) State(ctx context.Context) (map[string]string, error) {
+	names, err := s.ours()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list services: %w", err)
+	}
+	state := map[string]string{}
+	for _, name := range names {
+		state[name] = s.status(ctx, filepath.Join(s.Dir, name))
+	}
+	return state, nil
+}
+
+// status is "up", "failing" (should be up) or "down".
+func (s S6) status(ctx context.Context, dir string) string {
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "s6-svstat", "-o", "up,wantedup", dir).Output()
+	fields := strings.Fields(string(out))
+	switch {
+	case err != nil || len(fields) != 2:
+		return "down"
+	case fields[0] == "true":
+		return "up"
+	case fields[1] == "true":
+		return "failing"
+	}
+	return "down"
+}
+
+func (s S6) tool(ctx context.Context, argv ...string) error { return run(ctx, toolTimeout, argv...) }
+
+// run runs a command of the node; its output explains a failure.
+func run(ctx context.Context, limit time.Duration, argv ...string) error {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s: %w: %s", argv[0], err, bytes.TrimSpace(out))
+	}
+	return nil
+}

@@ -1,0 +1,74 @@
+package agent
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"time"
+
+	"ehpc/internal/scheduler"
+)
+
+// watchInterval is how soon the server hears of what the scheduler did.
+const watchInterval = time.Second
+
+// Watch looks at the scheduler, while this node runs its controller, and calls
+// changed when jobs or nodes are not what they were. It returns when ctx ends.
+func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) {
+	tick := time.NewTicker(watchInterval)
+	defer tick.Stop()
+	var seen sight
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		engine, manager := a.Engine()
+		if engine == nil || !manager {
+			continue
+		}
+		now, err := look(ctx, engine.Scheduler(), seen.cursor)
+		if err != nil {
+			a.opts.Log.Debug("cannot look at the scheduler", "err", err)
+			continue
+		}
+		if now == seen {
+			continue
+		}
+		if err := changed(ctx); err != nil {
+			// Told again next time, since what was seen is not updated.
+			a.opts.Log.Debug("cannot tell the server of a change", "err", err)
+			continue
+		}
+		seen = now
+	}
+}
+
+// sight is a short form of what was seen.
+type sight struct {
+	cursor string
+	sum    [sha256.Size]byte
+}
+
+func look(ctx context.Context, s scheduler.Scheduler, cursor string) (sight, error) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	o, err := s.Observe(ctx, cursor)
+	if err != nil {
+		return sight{}, err
+	}
+	nodes, err := s.Nodes(ctx)
+	if err != nil {
+		return sight{}, err
+	}
+	// Their loads change all the time and wake nobody.
+	for i := range nodes {
+		nodes[i].MemUsedMB = 0
+	}
+	text, err := json.Marshal([]any{o.Boot, o.Queue, nodes})
+	if err != nil {
+		return sight{}, err
+	}
+	return sight{cursor: o.Cursor, sum: sha256.Sum256(text)}, nil
+}
