@@ -87,7 +87,7 @@ func (s *Store) build(ctx context.Context, r recipe, final string, progress func
 	}
 	defer os.RemoveAll(tmp)
 	rootfs := filepath.Join(tmp, "rootfs")
-	if err := bootstrap(ctx, r, tmp, rootfs, progress); err != nil {
+	if err := s.bootstrap(ctx, r, tmp, rootfs, progress); err != nil {
 		return err
 	}
 	progress("removing identity and keys")
@@ -129,7 +129,7 @@ func removeAllBut(dir, keep string) error {
 
 // bootstrap installs the recipe's packages into rootfs. Archives have bad
 // moments, so it is tried again before it is given up.
-func bootstrap(ctx context.Context, r recipe, tmp, rootfs string, progress func(string)) error {
+func (s *Store) bootstrap(ctx context.Context, r recipe, tmp, rootfs string, progress func(string)) error {
 	sources, err := hostSources("/etc/apt", r.Suite)
 	if err != nil {
 		return fmt.Errorf("cannot read the host's apt sources: %w", err)
@@ -151,7 +151,7 @@ func bootstrap(ctx context.Context, r recipe, tmp, rootfs string, progress func(
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-time.After(time.Duration(attempt) * 2 * time.Second):
+		case <-time.After(time.Duration(attempt) * s.pause):
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"regexp"
+	"strings"
 	"time"
 )
 
@@ -31,9 +32,12 @@ func finish(rootfs string, r recipe) error {
 
 func remove(root *os.Root, patterns []string) error {
 	for _, pattern := range patterns {
-		names, err := fs.Glob(root.FS(), pattern)
-		if err != nil {
-			return fmt.Errorf("cannot remove %s: %w", pattern, err)
+		names := []string{pattern}
+		if strings.ContainsAny(pattern, "*?[") { // a plain name is not looked up: it may be a link to nowhere
+			var err error
+			if names, err = fs.Glob(root.FS(), pattern); err != nil {
+				return fmt.Errorf("cannot remove %s: %w", pattern, err)
+			}
 		}
 		for _, name := range names {
 			if err := root.RemoveAll(name); err != nil {

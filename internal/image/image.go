@@ -32,13 +32,14 @@ type Image struct {
 
 // Store is a directory of images. Several processes may use one at a time.
 type Store struct {
-	dir string
-	log *slog.Logger
+	dir   string
+	pause time.Duration // before a second attempt; longer before a third
+	log   *slog.Logger
 }
 
 // Open uses the directory, which is made when the first image is.
 func Open(dir string, log *slog.Logger) *Store {
-	return &Store{dir: filepath.Join(dir, "images"), log: log}
+	return &Store{dir: filepath.Join(dir, "images"), pause: 2 * time.Second, log: log}
 }
 
 // List returns every image, newest first, those of earlier recipes included.
