@@ -70,10 +70,12 @@ func clusterFollows(c *store.Cluster, nodes []*store.Node) (to hpc.ClusterStatus
 		return hpc.ClusterRunning, "" // a manager being made anew does not end it
 	case c.Status == hpc.ClusterException && !core:
 		return c.Status, c.Reason
+	case c.Status == hpc.ClusterCreating && !machines:
+		return c.Status, c.Reason
+	case c.Status == hpc.ClusterCreating:
+		return hpc.ClusterInit, ""
 	case core && (rest || c.Status == hpc.ClusterException):
 		return hpc.ClusterRunning, ""
-	case machines:
-		return hpc.ClusterInit, ""
 	}
 	return c.Status, c.Reason
 }

@@ -1,0 +1,99 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+func TestPlanJobs(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	row := func(id string) *store.Job {
+		return &store.Job{ID: "j" + id, PublicID: id, SchedID: id, Token: "ehpct" + id, State: hpc.JobPending, Wanted: true,
+			Released: true, NodeList: []string{}, Modified: now.Add(-time.Hour)}
+	}
+	plan := func(rows []*store.Job, seen scheduler.Observation) jobsPlan {
+		seen.Begun = now
+		return planJobs(now, &jobsView{ClusterID: "c", Open: rows, Names: map[int]string{0: "root", 20000: "worker"}, Seen: seen})
+	}
+	t.Run("a job that starts is seen running on its nodes", func(t *testing.T) {
+		r := row("1")
+		p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobRunning, Nodes: []string{"a", "b"}, Cores: 4, Start: now}}})
+		if len(p.Save) != 1 || r.State != hpc.JobRunning || r.Nodes != 2 || r.Cores != 4 || !r.Started.Equal(now) {
+			t.Errorf("row %+v", r)
+		}
+	})
+	t.Run("what has not changed is not written", func(t *testing.T) {
+		r := row("1")
+		if p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending}}}); len(p.Save) != 0 {
+			t.Errorf("saved %v", p.Save)
+		}
+	})
+	t.Run("a job that the scheduler does not show is left as it is", func(t *testing.T) {
+		r := row("1")
+		r.State = hpc.JobRunning
+		if p := plan([]*store.Job{r}, scheduler.Observation{}); len(p.Save) != 0 || r.State != hpc.JobRunning {
+			t.Errorf("row %+v", r)
+		}
+	})
+	t.Run("a job that was not released is released", func(t *testing.T) {
+		r := row("1")
+		r.Released = false
+		if p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending}}}); !slices.Equal(p.Release, []string{"1"}) {
+			t.Errorf("released %v", p.Release)
+		}
+	})
+	t.Run("an unwanted job is cancelled and never released", func(t *testing.T) {
+		r := row("1")
+		r.Released, r.Wanted = false, false
+		p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending}}})
+		if len(p.Release) != 0 || !slices.Equal(p.Cancel, []string{"1"}) {
+			t.Errorf("released %v, cancelled %v", p.Release, p.Cancel)
+		}
+	})
+	t.Run("a job whose request died is cancelled by its token once it is old", func(t *testing.T) {
+		r := row("")
+		seen := scheduler.Observation{Queue: []scheduler.Job{{ID: "9", Token: r.Token, State: hpc.JobPending}}}
+		if p := plan([]*store.Job{r}, seen); !slices.Equal(p.Cancel, []string{"9"}) || len(p.Insert) != 0 {
+			t.Errorf("cancelled %v, inserted %v", p.Cancel, p.Insert)
+		}
+		r.Modified = now.Add(-time.Second)
+		if p := plan([]*store.Job{r}, seen); len(p.Cancel) != 0 {
+			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Cancel)
+		}
+	})
+	t.Run("a job submitted on a node gets a row of its own", func(t *testing.T) {
+		p := plan(nil, scheduler.Observation{Queue: []scheduler.Job{{ID: "5", UID: 20000, Name: "own", State: hpc.JobRunning, Submit: now}}})
+		if len(p.Insert) != 1 || p.Insert[0].Owner != "worker" || p.Insert[0].PublicID != "5" || p.Insert[0].State != hpc.JobRunning {
+			t.Errorf("inserted %+v", p.Insert)
+		}
+	})
+	t.Run("an array ends with its last task", func(t *testing.T) {
+		r := row("7")
+		r.Spec.Array = "1-2"
+		end := func(task string, code int, state hpc.JobState) scheduler.Job {
+			return scheduler.Job{ID: "7_" + task, Array: "7", Task: task, State: state, ExitCode: code, End: now}
+		}
+		plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{end("1", 4, hpc.JobFailed)}})
+		if !r.Ended.IsZero() {
+			t.Fatalf("it ended with its first task: %+v", r)
+		}
+		plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{end("2", 0, hpc.JobCompleted)}})
+		if r.State != hpc.JobFailed || r.ExitCode != 4 || r.Ended.IsZero() {
+			t.Errorf("row %+v", r)
+		}
+	})
+	t.Run("a requeued job is open again", func(t *testing.T) {
+		r := row("1")
+		r.State = hpc.JobRunning
+		plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending, Restarts: 1}}})
+		if r.State != hpc.JobPending || r.Restarts != 1 {
+			t.Errorf("row %+v", r)
+		}
+	})
+}
