@@ -124,7 +124,7 @@ func (s *Service) login(ctx context.Context, tx store.Tx, c *store.Cluster, name
 	var slow *auth.TooManyWrong
 	switch {
 	case errors.As(err, &slow):
-		return nil, api.ThrottlingUser.Errorf("account %q of cluster %s: %v", name, c.ID, slow)
+		return nil, api.ThrottlingUser.Errorf("account %q of cluster %s had too many wrong passwords from this key: try again in %s: %w", name, c.ID, slow.After.Round(time.Second), slow)
 	case errors.Is(err, auth.ErrWrongPassword) || err == nil && unknown:
 		return nil, api.IncorrectCredential.Errorf("the account name %q or its password is wrong in cluster %s", name, c.ID)
 	case err != nil:

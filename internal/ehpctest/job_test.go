@@ -239,3 +239,23 @@ func TestAPlanThatFailsIsTriedAgain(t *testing.T) {
 		return len(plan.Accounts) == 1
 	})
 }
+
+func TestGuessingAPasswordIsSlowedDown(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	id := withAccount(t, w, p, 1)
+	q := job(id, "true")
+	q.RunasUserPassword = "Wrong-Horse-7"
+	var codes []string
+	for range 5 {
+		_, params, err := api.Flatten(q)
+		must(t, err)
+		_, err = p.Call(t.Context(), "SubmitJob", params)
+		codes = append(codes, codeOf(t, err))
+		if last := codes[len(codes)-1]; last == "Throttling.User" {
+			return
+		}
+	}
+	t.Errorf("codes %v, want Throttling.User in the end", codes)
+}
