@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"ehpc/api"
+	"ehpc/internal/action"
+	"ehpc/internal/auth"
 	"ehpc/internal/hpc"
 	provfake "ehpc/internal/provider/fake"
 	"ehpc/internal/scheduler"
@@ -245,17 +247,19 @@ func TestGuessingAPasswordIsSlowedDown(t *testing.T) {
 	w := NewWorld(provfake.Options{})
 	p := Start(t, w, Options{})
 	id := withAccount(t, w, p, 1)
-	q := job(id, "true")
-	q.RunasUserPassword = "Wrong-Horse-7"
-	var codes []string
-	for range 5 {
-		_, params, err := api.Flatten(q)
-		must(t, err)
-		_, err = p.Call(t.Context(), "SubmitJob", params)
-		codes = append(codes, codeOf(t, err))
-		if last := codes[len(codes)-1]; last == "Throttling.User" {
-			return
+	guess := func(key string) error {
+		q := job(id, "true")
+		q.RunasUserPassword = "Wrong-Horse-7"
+		_, err := p.Service.SubmitJob(action.WithCall(t.Context(), action.Call{AccessKey: key, Owner: p.Key.Owner}), q)
+		return err
+	}
+	var slow *auth.TooManyWrong
+	for i := 0; !errors.As(guess("one"), &slow); i++ {
+		if i > 5 {
+			t.Fatal("six wrong passwords were checked without a delay")
 		}
 	}
-	t.Errorf("codes %v, want Throttling.User in the end", codes)
+	if err := guess("another"); !api.IncorrectCredential.Is(err) {
+		t.Errorf("another key is slowed down too: %v", err)
+	}
 }

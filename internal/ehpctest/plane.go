@@ -25,6 +25,7 @@ type Plane struct {
 	*client.Client
 	Store   *store.Store
 	Control *reconcile.Control
+	Service *action.Service
 	URL     string
 	Key     auth.Key
 
@@ -68,7 +69,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
 	loops.Go(func() { ctl.Run(ctx) })
-	p := &Plane{Store: db, Control: ctl, URL: web.URL, t: t}
+	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.URL, t: t}
 	p.stop = sync.OnceFunc(func() {
 		web.Close()
 		cancel()
