@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -192,17 +193,25 @@ func (c *cli) newClusterDeleteCommand() *cobra.Command {
 			return err
 		}
 		if !wait.wait {
-			return r.done(answer, id, "cluster %s (%s) is being deleted", args[0], id)
+			return r.done(answer, id, "%s is being deleted", label(args[0], id))
 		}
 		begun := time.Now()
 		if err := r.awaitNoCluster(ctx, wait.timeout, args[0], id); err != nil {
 			return err
 		}
-		return r.done(answer, id, "cluster %s (%s) is gone, after %.1f s", args[0], id, time.Since(begun).Seconds())
+		return r.done(answer, id, "%s is gone, after %.1f s", label(args[0], id), time.Since(begun).Seconds())
 	})
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, even on a terminal")
 	wait.addFlags(cmd.Flags(), "until it is gone")
 	return cmd
+}
+
+// label is what a cluster is called in a sentence, by its name and its id.
+func label(name, id string) string {
+	if name == id {
+		return "cluster " + id
+	}
+	return fmt.Sprintf("cluster %s (%s)", name, id)
 }
 
 // confirmDelete asks on a terminal; scripts are taken at their word.
@@ -233,6 +242,7 @@ func (c *cli) newClusterLogsCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			slices.Reverse(all) // the newest comes first
 			return list(r.screen, all,
 				column[line]{"TIME", func(l line) string { return when(l.CreateTime) }},
 				column[line]{"LEVEL", func(l line) string { return l.Level }},

@@ -79,6 +79,14 @@ func TestClusterCreate(t *testing.T) {
 	})
 }
 
+func TestRefusalsAreNotToldTwice(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string][]any{"CreateCluster": {refusal{api.TooManyNodes, "cannot make 9 nodes: no capacity."}}})
+	if got := s.run("", nil, "cluster", "create", "lab"); got.err != "ehpc: cannot make 9 nodes: no capacity (TooManyNodes, request REQ-1)\n" {
+		t.Errorf("printed %q", got.err)
+	}
+}
+
 func TestClusterNames(t *testing.T) {
 	t.Parallel()
 	s := newService(t, map[string][]any{

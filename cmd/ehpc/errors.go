@@ -7,6 +7,7 @@ import (
 	"sort"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -17,6 +18,13 @@ import (
 type usageError struct{ command, message string }
 
 func (e *usageError) Error() string { return e.message }
+
+// overtime is that something was not over within its limit.
+type overtime time.Duration
+
+func (o overtime) Error() string { return fmt.Sprintf("it was not over within %s", time.Duration(o)) }
+
+func (o overtime) Is(target error) bool { return target == context.DeadlineExceeded }
 
 // exitStatus ends the program with a status of its own and no message.
 type exitStatus int
@@ -32,7 +40,11 @@ type failure struct {
 func (e *failure) Error() string {
 	var refused *client.Error
 	if errors.As(e.cause, &refused) {
-		return fmt.Sprintf("cannot %s: %s (%s, request %s)", e.doing, refused.Message, refused.Code, refused.RequestID)
+		message := strings.TrimSuffix(refused.Message, ".")
+		if !strings.HasPrefix(message, "cannot ") { // else it says itself what was attempted
+			message = "cannot " + e.doing + ": " + message
+		}
+		return fmt.Sprintf("%s (%s, request %s)", message, refused.Code, refused.RequestID)
 	}
 	return fmt.Sprintf("cannot %s: %v", e.doing, e.cause)
 }

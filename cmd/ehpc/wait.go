@@ -80,7 +80,7 @@ func (r *remote) watch(ctx context.Context, limit time.Duration, doing string, l
 	err := r.poll(ctx, func() (bool, error) { return look(ctx, show) })
 	show.end()
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &failure{doing, fmt.Errorf("it was not over within %s: %w", limit, ctx.Err())}
+		return &failure{doing, overtime(limit)}
 	}
 	var known *failure
 	if err == nil || errors.As(err, &known) {
