@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -318,8 +319,24 @@ func TestTheHostsAddressesAreOutOfReach(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close()
+	packets, err := net.ListenPacket("udp", gateway+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer packets.Close()
+	port := strconv.Itoa(packets.LocalAddr().(*net.UDPAddr).Port)
+	if out, err := inNode(t, p, "i-a", "bash -c 'echo hello > /dev/udp/"+gateway+"/"+port+"'"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
 	if connects(t, p, "i-a", gateway, listener.Addr().(*net.TCPAddr).Port) {
 		t.Error("a machine reached the host")
+	}
+	// The connection took its time to fail: a packet sent before it is here by now.
+	if err := packets.SetReadDeadline(time.Now().Add(10 * time.Millisecond)); err != nil {
+		t.Fatal(err)
+	}
+	if n, _, err := packets.ReadFrom(make([]byte, 100)); err == nil {
+		t.Errorf("a packet of %d bytes reached the host", n)
 	}
 	for _, address := range hostAddresses(t) {
 		if connects(t, p, "i-a", address, listenPort) {
