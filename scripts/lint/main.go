@@ -8,7 +8,6 @@ import (
 
 	"github.com/gostaticanalysis/nilerr"
 	"github.com/polyfloyd/go-errorlint/errorlint"
-	"github.com/timakin/bodyclose/passes/bodyclose"
 	"golang.org/x/tools/go/analysis"
 	"golang.org/x/tools/go/analysis/passes/nilness"
 	"golang.org/x/tools/go/analysis/passes/unusedwrite"
@@ -24,7 +23,6 @@ func main() {
 
 func set() []*analysis.Analyzer {
 	all := []*analysis.Analyzer{
-		bodyclose.Analyzer,      // an open body is a leaked connection, and the server talks to every node
 		errorlint.NewAnalyzer(), // errors are told apart by errors.Is and As, never by their text
 		nilerr.Analyzer,         // an error that is found and then answered as success
 		nilness.Analyzer,        // what is nil on every path that gets there
@@ -47,8 +45,8 @@ func set() []*analysis.Analyzer {
 // excepted are conventions that this code does not follow.
 func excepted(name string) bool {
 	for _, except := range []string{
-		"ST1000", // the package comment stands in one file; a package of tests alone needs none
-		"ST1003", // the API's own names, as ClusterId, are kept as they are
+		"ST1000",                     // the package comment stands in one file; a package of tests alone needs none
+		"ST1003",                     // the API's own names, as ClusterId, are kept as they are
 		"ST1020", "ST1021", "ST1022", // comments are sentences for readers, not forms to fill in
 	} {
 		if strings.EqualFold(name, except) {
