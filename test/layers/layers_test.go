@@ -33,9 +33,10 @@ var drivers = []string{"internal/scheduler", "internal/provider"}
 // outside stand beside the layers: what each may import of ours.
 var outside = map[string][]string{
 	"client":            {"api"},
-	"api/gen":           {"api", "internal/hpc"},
+	"api/gen":           {"api"},
 	"internal/ehpctest": nil, // a whole control plane for tests: anything
 	"test/layers":       {},
+	"scripts/states":    {"internal/hpc"},
 }
 
 type pkg struct {
