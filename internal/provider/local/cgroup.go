@@ -160,8 +160,11 @@ func (c cgroups) tryGroup(root, group string) error {
 func useHierarchy(path string) error {
 	file := filepath.Join(path, "memory.use_hierarchy")
 	value, err := os.ReadFile(file)
-	if err != nil || strings.TrimSpace(string(value)) == "1" {
+	if errors.Is(err, fs.ErrNotExist) || strings.TrimSpace(string(value)) == "1" {
 		return nil
+	}
+	if err != nil {
+		return err
 	}
 	return os.WriteFile(file, []byte("1"), 0)
 }
