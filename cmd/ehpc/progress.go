@@ -74,5 +74,5 @@ func cut(s string, width int) string {
 	if width < 1 || len(runes) <= width {
 		return s
 	}
-	return strings.TrimSpace(string(runes[:width-1])) + "…"
+	return strings.TrimRight(string(runes[:width-1]), " ") + "…"
 }
