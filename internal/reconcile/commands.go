@@ -21,7 +21,8 @@ func (ctl *Control) passCommands(ctx context.Context) error {
 	}
 	for _, o := range open {
 		ctl.steps.try("command "+o.ID+" "+o.NodeID, func() {
-			if err := ctl.followCommand(ctx, o); settled(err) != nil && ctx.Err() == nil {
+			err := settled(ctl.followCommand(ctx, o))
+			if ctx.Err() == nil && ctl.said.news("command "+o.ID+" "+o.NodeID, err) {
 				ctl.Log.Warn("cannot follow a command", "command", o.ID, "node", o.NodeID, "err", err)
 			}
 		}, func() {})

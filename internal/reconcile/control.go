@@ -67,6 +67,7 @@ type Control struct {
 
 	steps  inflight
 	silent silences
+	said   complaints
 }
 
 // New prepares the loops; Run runs them.

@@ -21,7 +21,8 @@ func (ctl *Control) passJobs(ctx context.Context) error {
 			continue
 		}
 		ctl.steps.try("jobs "+c.ID, func() {
-			if err := ctl.followJobs(ctx, c); settled(err) != nil && ctx.Err() == nil {
+			err := settled(ctl.followJobs(ctx, c))
+			if ctx.Err() == nil && ctl.said.news("jobs "+c.ID, err) {
 				ctl.Log.Warn("cannot follow jobs", "cluster", c.ID, "err", err)
 			}
 		}, func() {})

@@ -106,8 +106,10 @@ func (ctl *Control) observeSched(ctx context.Context, v *clusterView) map[string
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	list, err := ctl.Links.Scheduler(m.ID).Nodes(ctx)
-	if err != nil {
+	if ctl.said.news("nodes "+v.Cluster.ID, err) {
 		ctl.Log.Warn("cannot list the scheduler's nodes", "cluster", v.Cluster.ID, "err", err)
+	}
+	if err != nil {
 		return nil
 	}
 	sched := make(map[string]scheduler.Node, len(list))

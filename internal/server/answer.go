@@ -63,10 +63,13 @@ func (x *exchange) write(status int) {
 	}
 }
 
-// record writes the request's line in the log. Parameters and messages, which
-// may repeat them, stay out of it.
+// record writes the request's line in the log: what only reads, and went well,
+// when more is logged. Parameters and messages, which may repeat them, stay out.
 func (s *server) record(x *exchange, status int, err error, took time.Duration) {
 	level, code := slog.LevelInfo, "OK"
+	if err == nil && x.action.ReadOnly {
+		level = slog.LevelDebug
+	}
 	attrs := []slog.Attr{slog.String("request", x.id), slog.Int("status", status), slog.Duration("took", took)}
 	if x.action != nil {
 		attrs = append(attrs, slog.String("action", x.action.Name))
