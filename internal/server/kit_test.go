@@ -78,7 +78,7 @@ func newKit(handlers map[string]action.Handler) *kit {
 			"LTA2": {ID: "LTA2", Secret: "two", Owner: "you", Enabled: true},
 		},
 		Region: "cn-hangzhou",
-		Log:    slog.New(slog.NewJSONHandler(k.log, nil)),
+		Log:    slog.New(slog.NewJSONHandler(k.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	return k
 }
