@@ -2,9 +2,11 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -44,7 +46,7 @@ func (c *cli) newJobListCommand() *cobra.Command {
 				column[job]{"STATE", func(j job) string { return j.State }},
 				column[job]{"NODES", func(j job) string { return jobResource(j, func(r api.ListJobsResources) int { return r.Nodes }) }},
 				column[job]{"CORES", func(j job) string { return jobResource(j, func(r api.ListJobsResources) int { return r.Cores }) }},
-				column[job]{"ON", func(j job) string { return j.NodeList }},
+				column[job]{"ON", func(j job) string { return nodeNames(j) }},
 				column[job]{"SUBMITTED", func(j job) string { return when(j.SubmitTime) }},
 				column[job]{"STARTED", func(j job) string { return when(j.StartTime) }})
 		}),
@@ -59,6 +61,15 @@ func jobResource(j job, of func(api.ListJobsResources) int) string {
 		return ""
 	}
 	return strconv.Itoa(of(*j.Resources))
+}
+
+// nodeNames are the nodes a job has, for people; the API has a JSON list in a string.
+func nodeNames(j job) string {
+	var names []string
+	if json.Unmarshal([]byte(j.NodeList), &names) != nil {
+		return j.NodeList
+	}
+	return strings.Join(names, ",")
 }
 
 func (r *remote) listJobs(ctx context.Context, cluster, state, owner string) ([]job, error) {
@@ -103,7 +114,7 @@ func (c *cli) newJobShowCommand() *cobra.Command {
 				return r.json(j)
 			}
 			return r.fields("id", j.Id, "name", j.Name, "owner", j.Owner, "state", j.State, "comment", j.Comment,
-				"nodes", j.NodeList, "submitted", when(j.SubmitTime), "started", when(j.StartTime),
+				"nodes", nodeNames(j), "submitted", when(j.SubmitTime), "started", when(j.StartTime),
 				"last change", when(j.LastModifyTime), "array", j.ArrayRequest, "output", j.Stdout, "errors", j.Stderr)
 		}),
 	}
@@ -132,8 +143,8 @@ func (r *remote) follow(ctx context.Context, limit time.Duration, cluster, id st
 			return false, err
 		}
 		text := j.State
-		if j.NodeList != "" {
-			text += " on " + j.NodeList
+		if names := nodeNames(j); names != "" {
+			text += " on " + names
 		}
 		show.state(fmt.Sprintf("job %s  %s", id, text))
 		ended = j
@@ -143,7 +154,7 @@ func (r *remote) follow(ctx context.Context, limit time.Duration, cluster, id st
 		return err
 	}
 	if hpc.JobState(ended.State) != hpc.JobCompleted {
-		return &failure{"complete job " + id, fmt.Errorf("it ended %s %s", ended.State, ended.Comment)}
+		return &failure{"complete job " + id, fmt.Errorf("it ended %s", strings.TrimSpace(ended.State+" "+ended.Comment))}
 	}
 	return r.done(ended, id, "job %s completed", id)
 }

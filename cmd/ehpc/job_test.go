@@ -12,7 +12,7 @@ func TestJobSubmit(t *testing.T) {
 	t.Parallel()
 	s := newService(t, map[string][]any{
 		"SubmitJob": {api.SubmitJobResponse{JobId: "7"}},
-		"ListJobs":  {jobs(job{Id: "7", State: "PENDING"}), jobs(job{Id: "7", State: "RUNNING", NodeList: "compute000"}), jobs(job{Id: "7", State: "COMPLETED"})},
+		"ListJobs":  {jobs(job{Id: "7", State: "PENDING", NodeList: "[]"}), jobs(job{Id: "7", State: "RUNNING", NodeList: `["compute000","compute001"]`}), jobs(job{Id: "7", State: "COMPLETED"})},
 	})
 
 	t.Run("sends the account's paths absolute and quotes a command's words", func(t *testing.T) {
@@ -33,7 +33,7 @@ func TestJobSubmit(t *testing.T) {
 	})
 	t.Run("follows the job to its end", func(t *testing.T) {
 		s.run("", []string{envPassword, "Secret-1"}, "job", "submit", "ehpc-hz-1", "--as", "lovelace", "-f", "--", "true").
-			want(t, 0, "job 7 completed", "job 7  RUNNING on compute000")
+			want(t, 0, "job 7 completed", "job 7  RUNNING on compute000,compute001")
 	})
 	t.Run("has no password without a terminal, the variable or the file", func(t *testing.T) {
 		s.run("", nil, "job", "submit", "ehpc-hz-1", "--as", "lovelace", "--", "true").want(t, 2, "", "--password-file or EHPC_PASSWORD")

@@ -112,7 +112,7 @@ func terminal(stream any) (*os.File, bool) {
 func when(s string) string {
 	t, err := time.Parse(time.RFC3339, s)
 	if err != nil {
-		return s
+		return strings.Replace(s, "T", " ", 1) // jobs have none, as in the document
 	}
 	return t.Local().Format(time.DateTime)
 }
