@@ -23,7 +23,10 @@ func runScript(service Daemon) []byte {
 	}
 	b.WriteString("exec " + env)
 	if service.User != "" {
-		b.WriteString(" s6-setuidgid " + quote(service.User))
+		// Not s6-setuidgid: it fails on groups that extrausers lists. A daemon's
+		// group has the name of its user.
+		u := quote(service.User)
+		b.WriteString(" setpriv --reuid=" + u + " --regid=" + u + " --init-groups --")
 	}
 	b.WriteString(quoteAll(service.Argv) + "\n")
 	return []byte(b.String())

@@ -100,7 +100,7 @@ func testCancelArray(t *testing.T, s suite) {
 		t.Errorf("the waiting array is %+v", job)
 	}
 	s.must("cancel", s.Scheduler.Cancel(t.Context(), id))
-	if end := s.ended(id); end.State != hpc.JobCancelled || end.Array != id {
+	if end := s.ended(id); end.State != hpc.JobCancelled || end.Token != spec.Token {
 		t.Errorf("the cancelled array ended as %+v", end)
 	}
 }

@@ -36,7 +36,6 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"an exit status is reported", testExitStatus},
 		{"a held job can be cancelled", testCancelHeld},
 		{"a running job can be cancelled", testCancelRunning},
-		{"a job over its walltime is stopped", testWalltime},
 		{"a malformed array is refused", testBadArray},
 		{"every task of an array ends by itself", testArray},
 		{"a waiting array is one job and can be cancelled", testCancelArray},
@@ -48,6 +47,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"unknown nodes are told apart", testUnknownNodes},
 		{"a node that is down gives its rerunable job back", testDownRerunable},
 		{"a node that is down fails its other jobs", testDownOthers},
+		{"a job over its walltime is stopped", testWalltime},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -62,8 +62,9 @@ type suite struct {
 	Env
 }
 
-// patience is how long a real scheduler may take for a step.
-const patience = 60 * time.Second
+// patience is how long a real scheduler may take for a step: Slurm stops a job
+// up to two minutes after a walltime of one second.
+const patience = 150 * time.Second
 
 func (s suite) spec(script string) hpc.JobSpec {
 	return hpc.JobSpec{

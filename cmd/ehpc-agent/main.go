@@ -1,0 +1,86 @@
+// Command ehpc-agent looks after one node: it dials the control plane and does
+// what it is told. Its subcommands are helpers that it starts itself.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"syscall"
+
+	"ehpc/internal/agent"
+	"ehpc/internal/link"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/scheduler/slurm"
+)
+
+const socket = "/ehpc/link/" + link.SocketName
+
+func main() {
+	// A node has better uses for memory than an agent's garbage.
+	debug.SetGCPercent(50)
+	debug.SetMemoryLimit(64 << 20)
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "ehpc-agent:", err)
+		if errors.Is(err, link.ErrDenied) {
+			os.Exit(agent.ExitDenied)
+		}
+		os.Exit(agent.ExitFailed)
+	}
+}
+
+func run(args []string) error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	switch {
+	case len(args) == 0:
+		return serve(ctx)
+	case len(args) == 3 && args[0] == "run-command":
+		return agent.RunCommand(ctx, "/", args[1], args[2])
+	case len(args) == 3 && args[0] == "write-file":
+		return agent.PutAccountFile(args[1], args[2], os.Stdin)
+	case len(args) == 1 && args[0] == slurm.FirstJobIDCommand:
+		return slurm.WriteFirstJobID()
+	}
+	return fmt.Errorf("unknown arguments %q", args)
+}
+
+// engines are all schedulers that this agent can set up.
+func engines(program string) map[string]scheduler.Engine {
+	return map[string]scheduler.Engine{"slurm": slurm.New(program)}
+}
+
+func serve(ctx context.Context) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("cannot find my own program: %w", err)
+	}
+	a, err := agent.New(agent.Options{
+		Root:       "/",
+		Program:    program,
+		Supervisor: agent.S6{Root: "/", Dir: "/service", Logs: "/var/log/ehpc"},
+		Engines:    engines(program),
+		Log:        log,
+	})
+	if err != nil {
+		return err
+	}
+	dial := func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "unix", socket)
+	}
+	l := link.NewAgent(log, dial, link.Handler(a, map[string]http.Handler{"/scheduler/": a.SchedulerHandler()}))
+	var wg sync.WaitGroup
+	wg.Go(func() { a.Watch(ctx, l.Changed) })
+	l.Serve(ctx)
+	wg.Wait()
+	return nil
+}

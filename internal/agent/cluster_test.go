@@ -1,0 +1,181 @@
+package agent_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/image"
+	"ehpc/internal/link"
+	"ehpc/internal/provider"
+	"ehpc/internal/provider/local"
+	"ehpc/internal/scheduler"
+)
+
+const imageID = "debian12-ehpc"
+
+// nodeImage is made once for all tests, or found made.
+var nodeImage = sync.OnceValues(func() (image.Image, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), 15*time.Minute)
+	defer cancel()
+	return image.Open(image.DefaultDir, slog.New(slog.DiscardHandler)).Ensure(ctx, func(string) {})
+})
+
+// cluster is real nodes with real agents, and no control plane but this test.
+type cluster struct {
+	*testing.T
+	dir      string
+	provider *local.Provider
+	hub      *link.Hub
+	changes  chan string
+	plan     hpc.NodePlan // Self is for each node to fill in
+}
+
+const clusterID = "ehpc-hz-Agent00001"
+
+// openCluster starts a manager and some compute nodes with two cores each. On a
+// host that cannot run nodes the test is skipped, or fails where nothing may be.
+func openCluster(t *testing.T, computes int) *cluster {
+	t.Helper()
+	c := &cluster{T: t, dir: t.TempDir(), changes: make(chan string, 1000)}
+	c.hub = link.NewHub(slog.New(slog.DiscardHandler), func(id string) {
+		select {
+		case c.changes <- id:
+		default:
+		}
+	})
+	t.Cleanup(func() { c.hub.Close() })
+	c.openProvider()
+	c.plan = hpc.NodePlan{
+		ClusterID: clusterID, ClusterName: "agent", Scheduler: "slurm",
+		Queues:   []hpc.Queue{{Name: hpc.DefaultQueue, Default: true}},
+		Accounts: []hpc.Account{{Name: "ann", UID: 20001, Group: hpc.UsersName, PasswordHash: "*"}, {Name: "bob", UID: 20002, Group: hpc.WheelName, PasswordHash: "*"}},
+		Secrets:  hpc.Secrets{MungeKey: []byte(strings.Repeat("0123456789abcdef", 64))},
+	}
+	c.add("manager", hpc.RoleManager, hpc.RoleAccount, hpc.RoleLogin)
+	for i := range computes {
+		c.add(fmt.Sprintf("compute%03d", i), hpc.RoleCompute)
+	}
+	return c
+}
+
+func (c *cluster) openProvider() {
+	c.Helper()
+	program := filepath.Join(c.dir, "ehpc-agent")
+	build := exec.Command("go", "build", "-o", program, "ehpc/cmd/ehpc-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		c.Fatalf("cannot build the agent: %v\n%s", err, out)
+	}
+	p, err := local.New(context.Background(), local.Options{
+		Dir: c.dir,
+		Image: func(string) (string, error) {
+			img, err := nodeImage()
+			return img.Rootfs, err
+		},
+		AgentPath: program,
+		LinkDir: func(id string) (string, error) {
+			dir := filepath.Join(c.dir, "link", id)
+			return dir, c.hub.Listen(id, dir)
+		},
+		CoreOvercommit: 32, MemoryOvercommit: 4,
+		Log: slog.New(slog.DiscardHandler),
+	})
+	if errors.Is(err, provider.ErrHost) && os.Getenv("EHPC_TEST_NO_SKIP") != "1" {
+		c.Skip(err)
+	}
+	c.must("open the provider", err)
+	c.provider = p
+	c.must("make the cluster", p.CreateCluster(c.Context(), clusterID))
+	c.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+		defer cancel()
+		if err := p.DeleteCluster(ctx, clusterID); err != nil {
+			c.Errorf("cannot delete the cluster: %v", err)
+		}
+	})
+}
+
+func (c *cluster) must(what string, err error) {
+	c.Helper()
+	if err != nil {
+		c.Fatalf("cannot %s: %v", what, err)
+	}
+}
+
+// nodeType is small, so that hosts of developers hold a few.
+var nodeType = hpc.InstanceType{Name: "test", Cores: 2, MemoryMB: 1024}
+
+// add makes a machine and, once its agent is there, a member of the plan.
+func (c *cluster) add(hostname string, roles ...hpc.Role) {
+	c.Helper()
+	id := "i-" + hostname
+	m, err := c.provider.Create(c.Context(), provider.Spec{
+		ID: id, ClusterID: clusterID, Hostname: hostname, Type: nodeType, Image: imageID, Manager: roles[0] == hpc.RoleManager,
+	})
+	c.must("make "+hostname, err)
+	c.until(hostname+"'s agent is connected", func() bool { _, ok := c.hub.Present(id); return ok })
+	c.plan.Members = append(c.plan.Members, hpc.Member{
+		ID: id, Hostname: hostname, Address: m.Address, Roles: roles,
+		Cores: nodeType.Cores, MemoryMB: nodeType.MemoryMB, Queue: hpc.DefaultQueue,
+	})
+}
+
+// until waits for changes that the agents tell of until the answer is yes.
+func (c *cluster) until(what string, yes func() bool) {
+	c.Helper()
+	deadline := time.After(time.Minute)
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for !yes() {
+		select {
+		case <-c.changes:
+		case <-tick.C:
+		case <-deadline:
+			c.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// apply applies the plan on all nodes, the manager first.
+func (c *cluster) apply() {
+	c.Helper()
+	for _, m := range c.plan.Members {
+		plan := c.plan
+		plan.Self = m
+		began := time.Now()
+		c.must("apply", c.hub.Node(m.ID).Apply(c.Context(), plan))
+		c.Logf("%s: applied in %v", m.Hostname, time.Since(began).Round(time.Millisecond))
+	}
+}
+
+func (c *cluster) scheduler() scheduler.Scheduler {
+	return scheduler.NewRemote(c.hub.HTTP("i-manager"))
+}
+
+// in runs a shell script on a node, beside the agent.
+func (c *cluster) in(hostname, user, script string) string {
+	c.Helper()
+	out, err := c.try(hostname, user, script)
+	if err != nil {
+		c.Fatalf("on %s: %v\n%s", hostname, err, out)
+	}
+	return out
+}
+
+func (c *cluster) try(hostname, user, script string) (string, error) {
+	ctx, cancel := context.WithTimeout(c.Context(), time.Minute)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "runc", "--root", filepath.Join(c.dir, "runc"), "exec", "--user", user,
+		"i-"+hostname, "/bin/sh", "-c", script).CombinedOutput()
+	return strings.TrimSpace(string(out)), err
+}

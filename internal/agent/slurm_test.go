@@ -1,0 +1,133 @@
+package agent_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler/schedulertest"
+)
+
+// TestSlurmConforms runs the schedulers' suite against the real one, through
+// link and agent.
+func TestSlurmConforms(t *testing.T) {
+	c := openCluster(t, 2)
+	c.apply()
+	schedulertest.Run(t, func(*testing.T) schedulertest.Env {
+		return schedulertest.Env{
+			Scheduler: c.scheduler(), Account: "ann", UID: 20001, Dir: "/home/ann", Node: "compute000", Nodes: 2,
+		}
+	})
+}
+
+// run runs a job to its end and returns it.
+func (c *cluster) run(spec hpc.JobSpec) (id string) {
+	c.Helper()
+	id, err := c.scheduler().Submit(c.Context(), spec)
+	c.must("submit", err)
+	c.must("release", c.scheduler().Release(c.Context(), id))
+	c.until("job "+id+" has ended", func() bool {
+		o, err := c.scheduler().Observe(c.Context(), "")
+		c.must("observe", err)
+		for _, end := range o.Ends {
+			if end.ID == id {
+				return true
+			}
+		}
+		return false
+	})
+	return id
+}
+
+func script(token, text string) hpc.JobSpec {
+	return hpc.JobSpec{
+		Token: "ehpc" + token, Name: token, Account: "ann", UID: 20001, Dir: "/home/ann",
+		Script: "#!/bin/bash\n" + text + "\n", Stdout: "/home/ann/" + token + ".out",
+	}
+}
+
+func TestSlurmJobs(t *testing.T) {
+	c := openCluster(t, 2)
+	c.apply()
+	output := func(t *testing.T, token string) string {
+		t.Helper()
+		out, err := c.try("manager", "0:0", "cat /home/ann/"+token+".out")
+		if err != nil {
+			t.Fatal(out)
+		}
+		return out
+	}
+	t.Run("a job has its environment, exactly, and its account", func(t *testing.T) {
+		spec := script("env", `printf '%s|' "$A" "$B" "$HOME" "$USER" "$(id -un)" "$(pwd)"; env | grep -c LD_PRELOAD`)
+		a := "it's \"quoted\" $HOME `id`\nsecond line\tü 中文 \\"
+		spec.Env = []hpc.EnvVar{{Name: "A", Value: a}, {Name: "B", Value: ""}, {Name: "LD_PRELOAD", Value: "/home/ann/evil.so"}}
+		c.run(spec)
+		want := a + "||/home/ann|ann|ann|/home/ann|"
+		if out := output(t, "env"); !strings.Contains(out, want) {
+			t.Errorf("the job saw\n%s\nwant\n%s", out, want)
+		}
+	})
+	t.Run("directives in a script are comments", func(t *testing.T) {
+		spec := script("directives", "#SBATCH --job-name=other\n#SBATCH --export-file=/etc/shadow\necho $SLURM_JOB_NAME")
+		c.run(spec)
+		if out := output(t, "directives"); out != "directives" {
+			t.Errorf("the job printed %q", out)
+		}
+	})
+	t.Run("an MPI program runs over both nodes", func(t *testing.T) {
+		for _, launcher := range []string{"srun", "mpirun"} {
+			spec := script("mpi"+launcher, launcher+" sh -c 'echo rank $PMIX_RANK of $SLURM_NTASKS on $(hostname)'")
+			spec.Nodes, spec.Tasks, spec.MemoryMB = 2, 2, 512
+			spec.Env = []hpc.EnvVar{{Name: "OMPI_MCA_hwloc_base_binding_policy", Value: "none"}}
+			began := time.Now()
+			c.run(spec)
+			out := output(t, spec.Name)
+			t.Logf("%s: submit to end %v", launcher, time.Since(began).Round(time.Millisecond))
+			for _, want := range []string{"rank 0 of 4 on compute000", "rank 3 of 4 on compute001"} {
+				if !strings.Contains(out, want) {
+					t.Errorf("the job printed\n%s\nwithout %q", out, want)
+				}
+			}
+		}
+	})
+	t.Run("users cannot take, change or release what is ours", func(t *testing.T) {
+		id, err := c.scheduler().Submit(t.Context(), script("guarded", "true"))
+		c.must("submit", err)
+		for _, command := range []string{
+			"sbatch --wckey=ehpcmine --wrap true",
+			"scontrol release " + id,
+			"scontrol update jobid=" + id + " wckey=other",
+			"sbatch -J 'x JobState=COMPLETED' --wrap true",
+			"sbatch -J 'a\nb' --wrap true",
+		} {
+			if out, err := c.try("manager", "20001:20001", "cd /; "+command); err == nil {
+				t.Errorf("%s was allowed: %s", command, out)
+			}
+		}
+		if out := c.in("manager", "20002:20002", "squeue -h"); out != "" {
+			t.Errorf("another account sees %q", out)
+		}
+		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
+	})
+	t.Run("the controller comes back with a higher first id and the queue", func(t *testing.T) {
+		id, err := c.scheduler().Submit(t.Context(), script("kept", "true"))
+		c.must("submit", err)
+		// slurmctld writes its state within five seconds; a clean stop does at once.
+		c.in("manager", "0:0", "s6-svc -wR -r /service/slurmctld")
+		c.until("the job is queued again", func() bool {
+			o, err := c.scheduler().Observe(t.Context(), "")
+			return err == nil && len(o.Queue) == 1 && o.Queue[0].ID == id
+		})
+		again, err := c.scheduler().Submit(t.Context(), script("kept", "true"))
+		if err != nil || again != id {
+			t.Errorf("the token got the id %s, %v", again, err)
+		}
+		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
+		next, err := c.scheduler().Submit(t.Context(), script("next", "true"))
+		if err != nil || len(next) < 4 {
+			t.Errorf("the next id is %s, %v", next, err)
+		}
+		c.must("cancel", c.scheduler().Cancel(t.Context(), next))
+	})
+}

@@ -1,0 +1,75 @@
+package slurm
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"text/template"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+const (
+	slurmdPort = 6818
+	// maxNodes bounds a cluster; the daemons speak to all nodes directly up to it.
+	maxNodes = 512
+)
+
+//go:embed slurm.conf.tmpl
+var slurmConf string
+
+//go:embed job_submit.lua
+var jobSubmit []byte
+
+var confTemplate = template.Must(template.New("slurm.conf").Parse(slurmConf))
+
+// Files implements scheduler.Engine.
+func (e *Engine) Files(plan hpc.NodePlan) ([]scheduler.File, error) {
+	conf, err := e.conf(plan)
+	if err != nil {
+		return nil, fmt.Errorf("cannot configure Slurm: %w", err)
+	}
+	files := []scheduler.File{
+		{Path: confDir + "/slurm.conf", Content: conf, Mode: 0o644},
+		{Path: confDir + "/cgroup.conf", Content: cgroupConf(), Mode: 0o644, Restart: true},
+	}
+	if plan.Self.HasRole(hpc.RoleManager) {
+		files = append(files, scheduler.File{Path: confDir + "/job_submit.lua", Content: jobSubmit, Mode: 0o644, Restart: true})
+	}
+	return files, nil
+}
+
+func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
+	manager, ok := plan.Manager()
+	if !ok {
+		return nil, errors.New("the plan has no manager")
+	}
+	var b bytes.Buffer
+	err := confTemplate.Execute(&b, map[string]any{
+		"Cluster":   strings.ToLower(plan.ClusterID),
+		"Manager":   manager,
+		"OnManager": plan.Self.HasRole(hpc.RoleManager),
+		"FirstID":   firstIDPath,
+		"State":     stateDir + "/state",
+		"Jobcomp":   jobcompPath,
+		"Spool":     spoolDir,
+		"Run":       runDir,
+		"Port":      slurmdPort,
+		"MaxNodes":  maxNodes,
+		"Queues":    plan.Queues,
+	})
+	return b.Bytes(), err
+}
+
+// cgroupConf names the plugin for the control groups that this node has.
+func cgroupConf() []byte {
+	plugin := "cgroup/v1"
+	if _, err := os.Stat("/sys/fs/cgroup/cgroup.controllers"); err == nil {
+		plugin = "cgroup/v2"
+	}
+	return fmt.Appendf(nil, "CgroupPlugin=%s\nCgroupAutomount=no\nConstrainCores=no\nConstrainRAMSpace=yes\n", plugin)
+}

@@ -1,0 +1,105 @@
+// Package slurm sets up and drives Slurm, as Debian 12 ships it (22.05). It runs
+// on nodes, beside the daemons; it talks to them through Slurm's own commands.
+package slurm
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// FirstJobIDCommand is the argument that makes the agent's program call
+// WriteFirstJobID.
+const FirstJobIDCommand = "slurm-first-job-id"
+
+// Where Slurm's things are on a node.
+const (
+	confDir     = "/etc/slurm"
+	spoolDir    = "/var/spool/slurmd"
+	runDir      = "/run/slurm"
+	stateDir    = "/ehpc/state/slurm" // on the cluster's volume
+	jobcompPath = stateDir + "/jobcomp.log"
+	submitDir   = "/ehpc/state/submit" // root's alone
+	firstIDPath = confDir + "/first-job-id.conf"
+)
+
+// Engine is Slurm.
+type Engine struct {
+	program string
+	client  *client
+}
+
+var _ scheduler.Engine = (*Engine)(nil)
+
+// New makes the engine; program is the agent's executable.
+func New(program string) *Engine {
+	return &Engine{program: program, client: newClient()}
+}
+
+// Scheduler implements scheduler.Engine.
+func (e *Engine) Scheduler() scheduler.Scheduler { return e.client }
+
+// Changed implements scheduler.Engine.
+func (e *Engine) Changed(ctx context.Context, _ hpc.NodePlan) error {
+	_, err := e.client.run(ctx, call{argv: []string{"scontrol", "reconfigure"}})
+	return err
+}
+
+// Services implements scheduler.Engine.
+func (e *Engine) Services(plan hpc.NodePlan) []scheduler.Service {
+	var services []scheduler.Service
+	if plan.Self.HasRole(hpc.RoleManager) {
+		services = append(services, e.slurmctld())
+	}
+	if plan.Self.HasRole(hpc.RoleCompute) {
+		services = append(services, slurmd(plan.Self))
+	}
+	return services
+}
+
+func (e *Engine) slurmctld() scheduler.Service {
+	return scheduler.Service{
+		Name: "slurmctld",
+		Argv: []string{"/usr/sbin/slurmctld", "-D"},
+		User: "slurm",
+		Dirs: []scheduler.File{
+			{Path: runDir, Mode: 0o755, Owner: "slurm"},
+			{Path: "/ehpc/state", Mode: 0o711}, // slurm must get through
+			{Path: stateDir, Mode: 0o700, Owner: "slurm"},
+			{Path: stateDir + "/state", Mode: 0o700, Owner: "slurm"},
+			{Path: submitDir, Mode: 0o700},
+		},
+		Before: []string{e.program, FirstJobIDCommand},
+		Ready:  []string{"/usr/bin/scontrol", "ping"},
+	}
+}
+
+// slurmd registers its node by itself, with what the plan says of it.
+func slurmd(self hpc.Member) scheduler.Service {
+	conf := []string{
+		"CPUs=" + strconv.Itoa(self.Cores),
+		"RealMemory=" + strconv.Itoa(self.MemoryMB),
+		"Feature=" + queueOf(self),
+	}
+	return scheduler.Service{
+		Name: "slurmd",
+		Argv: []string{"/usr/sbin/slurmd", "-D", "-Z", "--conf", strings.Join(conf, " ")},
+		Dirs: []scheduler.File{
+			{Path: runDir, Mode: 0o755, Owner: "slurm"},
+			{Path: spoolDir, Mode: 0o755},
+		},
+		// It listens once it has set everything up. Connecting would be logged as an error.
+		Ready: []string{"/bin/sh", "-c", fmt.Sprintf("/usr/bin/grep -q ':%04X [0-9A-F]*:0000 0A' /proc/net/tcp", slurmdPort)},
+	}
+}
+
+func queueOf(m hpc.Member) string {
+	if m.Queue == "" {
+		return hpc.DefaultQueue
+	}
+	return m.Queue
+}

@@ -1,0 +1,47 @@
+package slurm
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// idGap is more ids than a controller gives in the seconds that a crash can
+// make it forget.
+const idGap = 1000
+
+// WriteFirstJobID raises the first id that the controller gives above every id
+// that was seen, before each of its starts: after a crash it would give ids
+// again whose jobs ran. It writes a file that slurm.conf includes.
+func WriteFirstJobID() error {
+	first, err := firstJobID(submits{dir: submitDir}, jobcompPath)
+	if err == nil {
+		err = writeDurably(firstIDPath, fmt.Sprintf("FirstJobId=%d\n", first))
+	}
+	if err == nil {
+		err = os.Chmod(firstIDPath, 0o644)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot set the first job id: %w", err)
+	}
+	return nil
+}
+
+func firstJobID(s submits, jobcomp string) (uint64, error) {
+	highest, err := s.last()
+	if err != nil {
+		return 0, err
+	}
+	_, err = readEndings(jobcomp, 0, func(e ending) {
+		if id, err := strconv.ParseUint(e.jobID, 10, 32); err == nil {
+			highest = max(highest, id)
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	if highest == 0 {
+		return 1, nil
+	}
+	return highest + idGap, nil
+}

@@ -1,0 +1,64 @@
+-- Jobs of the control plane carry a token as their wckey. Users must not be able
+-- to take one, change one, or let such a job run before it was released.
+local prefix = "ehpc"
+
+local function ours(text)
+  return text ~= nil and text:lower():sub(1, #prefix) == prefix
+end
+
+-- What is written to one line per job must not be able to look like another line
+-- or another field.
+local function plain(text, word)
+  return text == nil or (not text:find("%c") and not text:find(word, 1, true))
+end
+
+local function faulty(job)
+  if not plain(job.name, " JobState=") then
+    return "the job's name holds what is not allowed in it"
+  end
+  if not plain(job.work_dir, " ReservationName=") then
+    return "the job's directory holds what is not allowed in it"
+  end
+  if not plain(job.std_out, "\n") or not plain(job.std_err, "\n") then
+    return "the job's output files hold what is not allowed in their names"
+  end
+  if job.wckey ~= nil and not job.wckey:find("^%*?[%w._-]*$") then
+    return "the job's wckey holds what is not allowed in it"
+  end
+  return nil
+end
+
+local function refuse(reason)
+  slurm.log_user("%s", reason)
+  return slurm.ERROR
+end
+
+function slurm_job_submit(job, partitions, uid)
+  local fault = faulty(job)
+  if fault ~= nil then
+    return refuse(fault)
+  end
+  if uid ~= 0 and ours(job.wckey) then
+    return refuse("this wckey is the control plane's")
+  end
+  return slurm.SUCCESS
+end
+
+function slurm_job_modify(job, record, partitions, uid)
+  local fault = faulty(job)
+  if fault ~= nil then
+    return refuse(fault)
+  end
+  if uid == 0 then
+    return slurm.SUCCESS
+  end
+  if job.wckey ~= nil then
+    return refuse("a wckey cannot be changed")
+  end
+  if ours(record.wckey) and record.priority == 0 then
+    return refuse("a job that the control plane holds cannot be changed")
+  end
+  return slurm.SUCCESS
+end
+
+return slurm.SUCCESS

@@ -1,0 +1,193 @@
+package slurm
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// ending is a line of the completion log.
+type ending struct {
+	scheduler.Job
+	jobID   string // Slurm's own, also of an array's task
+	requeue bool   // the job went back to the queue
+}
+
+// lineLimit bounds a line of the completion log; longer ones are no record.
+const lineLimit = 64 << 10
+
+// readEndings reads the whole lines of the log from offset on, and returns the
+// offset behind the last one. A log shorter than offset is another one, read
+// from its beginning. Lines that are no record are passed over.
+func readEndings(path string, offset int64, each func(ending)) (int64, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the completion log: %w", err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the completion log: %w", err)
+	}
+	if offset > info.Size() {
+		offset = 0
+	}
+	r := bufio.NewReaderSize(io.NewSectionReader(f, offset, info.Size()-offset), lineLimit)
+	for {
+		line, err := r.ReadSlice('\n')
+		if errors.Is(err, io.EOF) {
+			return offset, nil // half a line is read when it is whole
+		}
+		offset += int64(len(line))
+		if err == nil {
+			if e, err := parseEnding(strings.TrimRight(string(line), "\n")); err == nil {
+				each(e)
+			}
+			continue
+		}
+		if !errors.Is(err, bufio.ErrBufferFull) {
+			return offset, fmt.Errorf("cannot read the completion log: %w", err)
+		}
+	}
+}
+
+// parseEnding reads a record of the filetxt plugin. Two of its fields are free
+// text, the name and the directory; the submit plugin keeps the words that end
+// them out of them.
+func parseEnding(line string) (ending, error) {
+	var e ending
+	head, rest, ok := strings.Cut(line, " Name=")
+	name, rest, ok2 := strings.Cut(rest, " JobState=")
+	middle, rest, ok3 := strings.Cut(rest, " WorkDir=")
+	at := strings.LastIndex(rest, " ReservationName=")
+	if !ok || !ok2 || !ok3 || at < 0 {
+		return e, fmt.Errorf("%.80q is no record", line)
+	}
+	dir, tail := rest[:at], rest[at:]
+	f := map[string]string{}
+	for _, part := range []string{head, "JobState=" + middle, tail} {
+		for _, field := range strings.Fields(part) {
+			key, value, _ := strings.Cut(field, "=")
+			f[key] = value
+		}
+	}
+	var p fieldParser
+	e = ending{jobID: f["JobId"], Job: scheduler.Job{
+		Token: f["WcKey"], Name: name, Queue: f["Partition"], Dir: dir,
+		UID: p.number(inParentheses(f["UserId"])), Cores: p.number(f["ProcCnt"]),
+		Nodes: p.hosts(f["NodeList"]), Submit: p.time(f["SubmitTime"]), End: p.time(f["EndTime"]),
+	}}
+	if e.jobID == "" {
+		return e, fmt.Errorf("%.80q has no job id", line)
+	}
+	e.ID, e.Array, e.Task = jobID(e.jobID, f["ArrayJobId"], f["ArrayTaskId"])
+	if e.Nodes != nil {
+		e.Start = p.time(f["StartTime"]) // one that never started has its end there
+	}
+	e.Reason = f["JobState"]
+	e.State, e.requeue = endState(&p, f["JobState"])
+	e.ExitCode = exitCode(&p, e.State, f["ExitCode"])
+	return e, p.err
+}
+
+func inParentheses(text string) string {
+	_, text, _ = strings.Cut(text, "(")
+	return strings.TrimSuffix(text, ")")
+}
+
+var endStates = map[string]hpc.JobState{
+	"COMPLETED":     hpc.JobCompleted,
+	"FAILED":        hpc.JobFailed,
+	"CANCELLED":     hpc.JobCancelled,
+	"PREEMPTED":     hpc.JobCancelled,
+	"TIMEOUT":       hpc.JobTimeout,
+	"DEADLINE":      hpc.JobTimeout,
+	"OUT_OF_MEMORY": hpc.JobOOM,
+	"NODE_FAIL":     hpc.JobNodeFail,
+	"BOOT_FAIL":     hpc.JobNodeFail,
+}
+
+func endState(p *fieldParser, text string) (state hpc.JobState, requeue bool) {
+	switch text {
+	case "PENDING", "REQUEUED":
+		return hpc.JobPending, true
+	}
+	state, ok := endStates[text]
+	if !ok {
+		p.keep(fmt.Errorf("unknown state %.40q", text))
+	}
+	return state, false
+}
+
+// exitCode reads "code:signal". A job over its memory has a number there that is
+// no signal.
+func exitCode(p *fieldParser, state hpc.JobState, text string) int {
+	code, signal, _ := strings.Cut(text, ":")
+	c, s := p.number(code), p.number(signal)
+	switch {
+	case state == hpc.JobOOM:
+		return 128 + 9
+	case s > 0:
+		return min(128+s, 255)
+	}
+	return c & 0xff
+}
+
+// ends returns what has ended between the cursor and now, given the queue as it
+// is after the log was read up to the cursor that is returned. A NODE_FAIL is
+// written for jobs that went back to the queue as well: these are in the queue,
+// or have left it again with a later record.
+func (c *client) ends(cursor string, queue func() ([]scheduler.Job, error)) ([]scheduler.Job, []scheduler.Job, string, error) {
+	offset, err := parseCursor(cursor)
+	if err != nil {
+		return nil, nil, "", err
+	}
+	var endings []ending
+	next, err := readEndings(c.jobcomp, offset, func(e ending) { endings = append(endings, e) })
+	if err != nil {
+		return nil, nil, "", err
+	}
+	queued, err := queue()
+	if err != nil {
+		return nil, nil, "", err
+	}
+	back := map[string]bool{}
+	for _, job := range queued {
+		back[job.ID] = job.State != hpc.JobCompleting
+	}
+	if _, err := readEndings(c.jobcomp, next, func(e ending) { back[e.ID] = true }); err != nil {
+		return nil, nil, "", err
+	}
+	var ends []scheduler.Job
+	for _, e := range slices.Backward(endings) {
+		if !e.requeue && (e.State != hpc.JobNodeFail || !back[e.ID]) {
+			ends = append(ends, e.Job)
+		}
+		back[e.ID] = true // what stands before is not the last word
+	}
+	slices.Reverse(ends)
+	return queued, ends, strconv.FormatInt(next, 10), nil
+}
+
+func parseCursor(cursor string) (int64, error) {
+	if cursor == "" {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(cursor, 10, 64)
+	if err != nil || n < 0 {
+		return 0, fmt.Errorf("%w: the cursor %.40q is not one of mine", scheduler.ErrRejected, cursor)
+	}
+	return n, nil
+}

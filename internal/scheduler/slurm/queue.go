@@ -1,0 +1,161 @@
+package slurm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// unit separates squeue's fields. The submit plugin keeps control characters
+// out of what users name.
+const unit = "\x1f"
+
+var queueFields = []string{
+	"JobID", "ArrayJobID", "ArrayTaskID", "WCKey", "RestartCnt", "SubmitTime", "StartTime", "State", "Reason",
+	"UserID", "NodeList", "NumCPUs", "Partition", "PriorityLong", "Name", "WorkDir", "STDOUT", "STDERR",
+}
+
+// queue asks for everything that has not ended.
+func (c *client) queue(ctx context.Context) ([]scheduler.Job, error) {
+	format := strings.Join(queueFields, ":"+unit+",") + ":" + unit
+	out, err := c.run(ctx, call{argv: []string{"squeue", "--noheader", "--all", "--Format=" + format}})
+	if err != nil {
+		return nil, err
+	}
+	return parseQueue(out)
+}
+
+func parseQueue(out []byte) ([]scheduler.Job, error) {
+	var jobs []scheduler.Job
+	for line := range bytes.Lines(out) {
+		line := strings.TrimRight(string(line), "\n")
+		if line == "" {
+			continue
+		}
+		job, err := parseQueued(strings.Split(line, unit))
+		if err != nil {
+			return nil, fmt.Errorf("cannot read squeue's line %.200q: %w", line, err)
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, nil
+}
+
+// Indexes into queueFields.
+const (
+	fJob = iota
+	fArray
+	fTask
+	fWCKey
+	fRestarts
+	fSubmit
+	fStart
+	fState
+	fReason
+	fUser
+	fNodes
+	fCPUs
+	fPartition
+	fPriority
+	fName
+	fDir
+	fStdout
+	fStderr
+	fCount
+)
+
+func parseQueued(f []string) (scheduler.Job, error) {
+	if len(f) != fCount+1 { // a unit ends every field
+		return scheduler.Job{}, fmt.Errorf("%d fields", len(f)-1)
+	}
+	var p fieldParser
+	job := scheduler.Job{
+		Token: f[fWCKey], Reason: f[fReason], Queue: f[fPartition],
+		Name: f[fName], Dir: f[fDir], Stdout: f[fStdout], Stderr: f[fStderr],
+		Restarts: p.number(f[fRestarts]), UID: p.number(f[fUser]), Cores: p.number(f[fCPUs]),
+		Priority: p.number(f[fPriority]), Submit: p.time(f[fSubmit]),
+		State: p.state(f[fState]), Nodes: p.hosts(f[fNodes]),
+	}
+	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
+	if job.State != hpc.JobPending {
+		job.Start = p.time(f[fStart]) // before the start it is a forecast
+	}
+	return job, p.err
+}
+
+// jobID names a job as scheduler.Job wants it. Slurm gives every started task of
+// an array an id of its own, and the last one the array's.
+func jobID(id, array, task string) (name, ofArray, index string) {
+	if task == "" || task == "N/A" {
+		return id, "", ""
+	}
+	if _, err := strconv.ParseUint(task, 10, 32); err == nil {
+		return array + "_" + task, array, task
+	}
+	return array, array, ""
+}
+
+// fieldParser keeps the first error.
+type fieldParser struct{ err error }
+
+func (p *fieldParser) keep(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+func (p *fieldParser) number(text string) int {
+	n, err := strconv.Atoi(text)
+	p.keep(err)
+	return n
+}
+
+const timeLayout = "2006-01-02T15:04:05"
+
+// time is zero for Slurm's words for none.
+func (p *fieldParser) time(text string) time.Time {
+	switch text {
+	case "", "N/A", "Unknown", "unknown", "None":
+		return time.Time{}
+	}
+	t, err := time.ParseInLocation(timeLayout, text, time.UTC)
+	p.keep(err)
+	return t
+}
+
+func (p *fieldParser) hosts(text string) []string {
+	hosts, err := expandHosts(text)
+	p.keep(err)
+	return hosts
+}
+
+var queuedStates = map[string]hpc.JobState{
+	"PENDING":       hpc.JobPending,
+	"CONFIGURING":   hpc.JobPending,
+	"REQUEUED":      hpc.JobPending,
+	"REQUEUE_FED":   hpc.JobPending,
+	"REQUEUE_HOLD":  hpc.JobPending,
+	"RESV_DEL_HOLD": hpc.JobPending,
+	"SPECIAL_EXIT":  hpc.JobPending,
+	"RUNNING":       hpc.JobRunning,
+	"RESIZING":      hpc.JobRunning,
+	"SIGNALING":     hpc.JobRunning,
+	"STAGE_OUT":     hpc.JobCompleting,
+	"COMPLETING":    hpc.JobCompleting,
+	"SUSPENDED":     hpc.JobSuspended,
+	"STOPPED":       hpc.JobSuspended,
+}
+
+func (p *fieldParser) state(text string) hpc.JobState {
+	state, ok := queuedStates[text]
+	if !ok {
+		p.keep(fmt.Errorf("unknown state %.40q", text))
+	}
+	return state
+}

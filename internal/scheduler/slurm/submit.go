@@ -1,0 +1,167 @@
+package slurm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// Submit implements scheduler.Scheduler. The token is written to the journal
+// before the submission and the id after it: only a token whose id is missing
+// there is looked for in the scheduler's records.
+func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
+	argv, err := sbatchArgs(job)
+	if err != nil {
+		return "", err
+	}
+	environ, err := jobEnvironment(job)
+	if err != nil {
+		return "", err
+	}
+	c.submitting.Lock()
+	defer c.submitting.Unlock()
+	id, tried, err := c.submits.find(job.Token)
+	if err != nil || id != "" {
+		return id, err
+	}
+	if tried {
+		id, err = c.adopt(ctx, job.Token, job.UID)
+	} else {
+		err = c.submits.begin(job.Token)
+	}
+	if err == nil && id == "" {
+		id, err = c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot submit: %w", err)
+	}
+	return id, c.submits.end(job.Token, id)
+}
+
+// sbatch runs the command and reads the id that it prints.
+func (c *client) sbatch(ctx context.Context, what call, environ []byte) (string, error) {
+	// A file that has no name any more: the environment may hold secrets.
+	file, err := os.CreateTemp("", "ehpc-environment-*")
+	if err != nil {
+		return "", err
+	}
+	defer file.Close()
+	if err := os.Remove(file.Name()); err != nil {
+		return "", err
+	}
+	if _, err := file.Write(environ); err != nil {
+		return "", err
+	}
+	if _, err := file.Seek(0, 0); err != nil {
+		return "", err
+	}
+	what.file = file
+	out, err := c.run(ctx, what)
+	if err != nil {
+		return "", err
+	}
+	id, _, _ := strings.Cut(strings.TrimSpace(string(out)), ";")
+	if _, err := strconv.ParseUint(id, 10, 32); err != nil {
+		return "", fmt.Errorf("sbatch answered %.80q", out)
+	}
+	return id, nil
+}
+
+var (
+	tokenPattern = regexp.MustCompile(`^[a-z0-9_-]{1,64}$`)
+	namePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+)
+
+// sbatchArgs is the command for the job, held, as its account.
+func sbatchArgs(job hpc.JobSpec) ([]string, error) {
+	if !tokenPattern.MatchString(job.Token) {
+		return nil, fmt.Errorf("%w: %.80q is not a token", scheduler.ErrRejected, job.Token)
+	}
+	if !strings.HasPrefix(job.Script, "#!") || strings.ContainsRune(job.Script, 0) {
+		return nil, fmt.Errorf(`%w: a script begins with "#!" and holds no NUL`, scheduler.ErrRejected)
+	}
+	for _, text := range []string{job.Name, job.Dir, job.Stdout, job.Stderr, job.Queue} {
+		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+			return nil, fmt.Errorf("%w: %.80q holds a control character", scheduler.ErrRejected, text)
+		}
+	}
+	uid := strconv.Itoa(job.UID)
+	argv := []string{
+		"sbatch", "--parsable", "--hold", "--ignore-pbs", "--export-file=3",
+		"--wckey=" + job.Token, "--uid=" + uid, "--gid=" + uid,
+		"--nodes=" + strconv.Itoa(max(job.Nodes, 1)),
+		"--ntasks-per-node=" + strconv.Itoa(max(job.Tasks, 1)),
+		"--cpus-per-task=" + strconv.Itoa(max(job.Threads, 1)),
+	}
+	given := func(option, value string) {
+		if value != "" {
+			argv = append(argv, option+"="+value)
+		}
+	}
+	given("--job-name", job.Name)
+	given("--chdir", job.Dir)
+	given("--output", job.Stdout)
+	given("--error", job.Stderr)
+	given("--partition", job.Queue)
+	if job.MemoryMB > 0 {
+		given("--mem", strconv.Itoa(job.MemoryMB)+"M")
+	}
+	if job.GPUs > 0 {
+		given("--gres", "gpu:"+strconv.Itoa(job.GPUs))
+	}
+	if s := int(job.Walltime.Seconds()); s > 0 {
+		given("--time", fmt.Sprintf("%d:%02d", s/60, s%60))
+	}
+	if job.Priority != 0 {
+		given("--nice", strconv.Itoa(-job.Priority)) // a lower one is served earlier
+	}
+	if job.Array != "" {
+		r, err := hpc.ParseArray(job.Array)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %v", scheduler.ErrRejected, err)
+		}
+		given("--array", fmt.Sprintf("%d-%d:%d", r.First, r.Last, r.Step))
+	}
+	if job.Rerunable {
+		return append(argv, "--requeue"), nil
+	}
+	return append(argv, "--no-requeue"), nil
+}
+
+// jobEnvironment is the job's whole environment, in the form of an export file.
+// None of it is in sbatch's own, which runs as root.
+func jobEnvironment(job hpc.JobSpec) ([]byte, error) {
+	var b bytes.Buffer
+	login := []hpc.EnvVar{
+		{Name: "HOME", Value: "/home/" + job.Account}, {Name: "USER", Value: job.Account},
+		{Name: "LOGNAME", Value: job.Account}, {Name: "SHELL", Value: "/bin/bash"},
+		{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}, {Name: "LANG", Value: "C.UTF-8"},
+	}
+	for _, v := range append(login, job.Env...) {
+		if !namePattern.MatchString(v.Name) || strings.ContainsRune(v.Value, 0) {
+			return nil, fmt.Errorf("%w: %.80q cannot be an environment variable", scheduler.ErrRejected, v.Name)
+		}
+		b.WriteString(v.Name + "=" + v.Value + "\x00")
+	}
+	return b.Bytes(), nil
+}
+
+// withoutDirectives makes plain comments of the script's "#SBATCH" lines. sbatch
+// runs as root and would read any file that they name; the request's own
+// fields say what the job needs.
+func withoutDirectives(script string) string {
+	lines := strings.Split(script, "\n")
+	for i, line := range lines {
+		if strings.HasPrefix(line, "#SBATCH") {
+			lines[i] = "# SBATCH" + strings.TrimPrefix(line, "#SBATCH")
+		}
+	}
+	return strings.Join(lines, "\n")
+}
