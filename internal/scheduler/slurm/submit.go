@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -144,13 +145,26 @@ func jobEnvironment(job hpc.JobSpec) ([]byte, error) {
 		{Name: "LOGNAME", Value: job.Account}, {Name: "SHELL", Value: "/bin/bash"},
 		{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}, {Name: "LANG", Value: "C.UTF-8"},
 	}
-	for _, v := range append(login, job.Env...) {
+	for _, v := range slices.Concat(login, ownVariables(job), job.Env) {
 		if !namePattern.MatchString(v.Name) || strings.ContainsRune(v.Value, 0) {
 			return nil, fmt.Errorf("%w: %.80q cannot be an environment variable", scheduler.ErrRejected, v.Name)
 		}
 		b.WriteString(v.Name + "=" + v.Value + "\x00")
 	}
 	return b.Bytes(), nil
+}
+
+// ownVariables are those that sbatch sets in its own environment, which an
+// export file replaces.
+func ownVariables(job hpc.JobSpec) []hpc.EnvVar {
+	perNode := max(job.Tasks, 1)
+	tasks := strconv.Itoa(perNode * max(job.Nodes, 1))
+	return []hpc.EnvVar{
+		{Name: "SLURM_JOB_NAME", Value: job.Name}, {Name: "SLURM_SUBMIT_DIR", Value: job.Dir},
+		{Name: "SLURM_NTASKS", Value: tasks}, {Name: "SLURM_NPROCS", Value: tasks},
+		{Name: "SLURM_NTASKS_PER_NODE", Value: strconv.Itoa(perNode)},
+		{Name: "SLURM_CPUS_PER_TASK", Value: strconv.Itoa(max(job.Threads, 1))},
+	}
 }
 
 // withoutDirectives makes plain comments of the script's "#SBATCH" lines. sbatch
