@@ -110,7 +110,7 @@ say "7. Its output"
 echo "$ ehpc job output lab $job"
 ehpc job output lab "$job" | tee "$data/out.txt"
 ran_on=$(sed -n 's/^job .* ranks on //p' "$data/out.txt" | head -1)
-[ "$ran_on" = 'compute[000-001]' ] || die "the job ran on \"$ran_on\", not on both compute nodes"
+[ "$ran_on" = 'compute000 compute001' ] || die "the job ran on \"$ran_on\", not on both compute nodes"
 
 say "8. Check the physics against examples/lammps/reference.txt"
 examples/lammps/check.sh "$data/out.txt"

@@ -7,5 +7,5 @@ set -euo pipefail
 export OMPI_MCA_hwloc_base_binding_policy=none
 export OMPI_MCA_mpi_yield_when_idle=1
 
-echo "job $SLURM_JOB_ID: $SLURM_NTASKS ranks on $SLURM_JOB_NODELIST"
+echo "job $SLURM_JOB_ID: $SLURM_NTASKS ranks on" $(scontrol show hostnames "$SLURM_JOB_NODELIST" | sort)
 srun --mpi=pmix lmp -in in.melt -log none
