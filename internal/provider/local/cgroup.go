@@ -226,7 +226,7 @@ func killGroup(path string) (alive int, err error) {
 			continue
 		}
 		if _, state, err := readStat(pid); err != nil || state == 'Z' {
-			continue // ended; whoever reaps it may take a while
+			continue // ended
 		}
 		unix.Kill(pid, unix.SIGKILL)
 		alive++

@@ -16,6 +16,18 @@ import (
 	"ehpc/internal/provider"
 )
 
+// Check tells whether nodes can run on this host with their data in dir, which
+// is made if it is not there. Errors are those of New.
+func Check(ctx context.Context, dir string) error {
+	if os.Geteuid() == 0 {
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return fmt.Errorf("cannot make the data directory: %w", err)
+		}
+	}
+	_, err := checkHost(ctx, Options{Dir: dir})
+	return err
+}
+
 // checkHost tells everything at once that keeps nodes from running here.
 func checkHost(ctx context.Context, opts Options) (cgroups, error) {
 	if os.Geteuid() != 0 {

@@ -67,7 +67,8 @@ type Provider struct {
 var _ provider.Provider = (*Provider)(nil)
 
 // New checks the host and takes up what the directory holds. Errors that wrap
-// provider.ErrHost say what to install or how to run.
+// provider.ErrHost say what to install or how to run. It makes this process the
+// one that orphans below it fall to (prctl's PR_SET_CHILD_SUBREAPER).
 func New(ctx context.Context, opts Options) (*Provider, error) {
 	if opts.CoreOvercommit == 0 {
 		opts.CoreOvercommit = DefaultCoreOvercommit
@@ -92,6 +93,9 @@ func New(ctx context.Context, opts Options) (*Provider, error) {
 		return nil, err
 	}
 	if p.host, err = hostCapacity(opts); err != nil {
+		return nil, err
+	}
+	if err := adoptOrphans(); err != nil {
 		return nil, err
 	}
 	if err := p.installAgent(); err != nil {

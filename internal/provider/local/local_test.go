@@ -178,3 +178,24 @@ func TestIDsThatArePathsAreRefused(t *testing.T) {
 		}
 	}
 }
+
+// The runtime, killed between two of its own steps, left this behind and would
+// not start again.
+func TestWhatAKilledRuntimeLeftIsNotInTheWay(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	if err := p.CreateCluster(t.Context(), "ehpc-hz-one"); err != nil {
+		t.Fatal(err)
+	}
+	p.CrashAt(func(point string) bool { return point == "cgroup made" })
+	if _, err := p.Create(t.Context(), churnSpec); err == nil {
+		t.Fatal("it did not stop half way")
+	}
+	p.CrashAt(nil)
+	if err := os.WriteFile(filepath.Join(dir, "machines", "i-a", ".pid"), []byte("1"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+}

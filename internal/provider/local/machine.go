@@ -211,6 +211,7 @@ func (p *Provider) clear(ctx context.Context, id string) error {
 	if err := p.runc.delete(ctx, id); err != nil {
 		return err
 	}
+	bury(ctx, p.group(id))
 	if err := p.reach("container deleted"); err != nil {
 		return err
 	}
@@ -223,13 +224,28 @@ func (p *Provider) clear(ctx context.Context, id string) error {
 	if err := p.reach("cgroup removed"); err != nil {
 		return err
 	}
-	for _, part := range []string{"upper", "work", "rootfs", "config.json"} {
+	if err := p.removeDisk(id); err != nil {
+		return err
+	}
+	return p.reach("disk removed")
+}
+
+// removeDisk leaves of the machine's directory its record alone.
+func (p *Provider) removeDisk(id string) error {
+	entries, err := os.ReadDir(p.machineDir(id))
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	for _, e := range entries {
+		if e.Name() == recordName {
+			continue
+		}
 		// Root in the node wrote the upper layer; RemoveAll follows no link.
-		if err := os.RemoveAll(filepath.Join(p.machineDir(id), part)); err != nil {
+		if err := os.RemoveAll(filepath.Join(p.machineDir(id), e.Name())); err != nil {
 			return err
 		}
 	}
-	return p.reach("disk removed")
+	return nil
 }
 
 // List returns what has a directory or a container.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -85,9 +86,46 @@ func (p process) stop(ctx context.Context) {
 		wait   time.Duration
 	}{{unix.SIGTERM, stopGrace}, {unix.SIGKILL, killWait}} {
 		if unix.PidfdSendSignal(fd, step.signal, nil, 0) != nil || waitReadable(ctx, fd, step.wait) {
-			return
+			break
 		}
 	}
+}
+
+// adoptOrphans makes this process the parent of machines whose maker, the
+// container runtime, has ended. Whoever else would be, may let the dead lie
+// about for a second.
+func adoptOrphans() error {
+	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot become the parent of machines: %w", err)
+	}
+	return nil
+}
+
+// buryLimit is how long another parent, of what an earlier process made, is
+// given to take the dead away.
+const buryLimit = 3 * time.Second
+
+// bury waits until no process of the control group is left on the host, not
+// even a dead one. If one's parent does not care, nothing depends on it.
+func bury(ctx context.Context, group string) {
+	_ = until(ctx, buryLimit, func() error {
+		left := 0
+		processes, err := filepath.Glob("/proc/[0-9]*")
+		for _, dir := range processes {
+			pid, _ := strconv.Atoi(filepath.Base(dir))
+			groups, err := os.ReadFile(filepath.Join(dir, "cgroup"))
+			if err != nil || pid <= 1 || !strings.Contains(string(groups), "/"+group+"/") {
+				continue
+			}
+			if buried, _ := unix.Wait4(pid, nil, unix.WNOHANG, nil); buried != pid {
+				left++
+			}
+		}
+		if err == nil && left > 0 {
+			err = fmt.Errorf("%d dead processes of %s are left", left, group)
+		}
+		return err
+	})
 }
 
 func waitReadable(ctx context.Context, fd int, limit time.Duration) bool {

@@ -32,17 +32,19 @@ type record struct {
 	Init     process       `json:"init"`
 }
 
+const recordName = "machine.json"
+
 func (p *Provider) machineDir(id string) string { return filepath.Join(p.opts.Dir, "machines", id) }
 func (p *Provider) clusterDir(id string) string { return filepath.Join(p.opts.Dir, "clusters", id) }
 
 func (p *Provider) loadRecord(id string) (record, error) {
 	var rec record
-	err := loadJSON(filepath.Join(p.machineDir(id), "machine.json"), &rec)
+	err := loadJSON(filepath.Join(p.machineDir(id), recordName), &rec)
 	return rec, err
 }
 
 func (p *Provider) saveRecord(rec record) error {
-	return saveJSON(filepath.Join(p.machineDir(rec.Spec.ID), "machine.json"), rec)
+	return saveJSON(filepath.Join(p.machineDir(rec.Spec.ID), recordName), rec)
 }
 
 // records returns the readable records of all machines.
