@@ -43,8 +43,9 @@ type Service struct {
 	Passwords *auth.Passwords
 	Images    func() ([]Image, error)
 	Fits      func(ctx context.Context, types []hpc.InstanceType) error
-	Wake      func() // wakes the reconcilers
-	Version   string // of this program
+	Wake      func()                                                    // wakes the reconcilers
+	UpToDate  func(ctx context.Context, clusterID string) (bool, error) // whether the nodes that can be reached match the rows
+	Version   string                                                    // of this program
 	Log       *slog.Logger
 }
 
@@ -115,6 +116,33 @@ func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
 		return api.EcsError.Errorf("cannot tell whether %d more nodes fit: %v", len(more), err)
 	}
 	return nil
+}
+
+// spreadLimit is how long a caller waits for a change to reach the nodes.
+const spreadLimit = 5 * time.Second
+
+// spread waits until a change that was committed has reached the cluster's
+// nodes, so that a caller who goes on at once finds it there. A node that takes
+// longer gets it later by itself.
+func (s *Service) spread(ctx context.Context, clusterID string) {
+	ctx, cancel := context.WithTimeout(ctx, spreadLimit)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		there, err := s.UpToDate(ctx, clusterID)
+		if err != nil && ctx.Err() == nil {
+			s.Log.Warn("cannot tell whether a change has reached the nodes", "cluster", clusterID, "err", err)
+		}
+		if there || err != nil {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // stamp writes a time as the document's answers do; "" for none.

@@ -39,7 +39,7 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		}
 		accounts[i] = &store.Account{ClusterID: q.ClusterId, Name: u.Name, UserGroup: u.Group, PasswordHash: hash, Added: now}
 	}
-	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.AddUsersResponse, error) {
+	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.AddUsersResponse, error) {
 		if _, err := s.lockCluster(ctx, tx, q.ClusterId); err != nil {
 			return nil, err
 		}
@@ -59,6 +59,10 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		}
 		return &api.AddUsersResponse{}, nil
 	})
+	if err == nil {
+		s.spread(ctx, q.ClusterId)
+	}
+	return answer, err
 }
 
 func usernameExists(clusterID, name string) error {

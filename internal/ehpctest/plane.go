@@ -64,7 +64,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	w.changed = ctl.Wake
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Wake: ctl.Wake, Version: "1.0.0", Log: log, Images: images}
+		Fits: w.Machines.Fits, Wake: ctl.Wake, UpToDate: ctl.UpToDate, Version: "1.0.0", Log: log, Images: images}
 	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup

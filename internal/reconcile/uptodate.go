@@ -1,0 +1,32 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+
+	"ehpc/internal/hpc"
+)
+
+// UpToDate tells whether every node of the cluster that is in service and can be
+// reached matches the rows.
+func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error) {
+	tx := ctl.Store.Read()
+	c, err := tx.Cluster(ctx, clusterID)
+	if err != nil {
+		return false, fmt.Errorf("cannot compare the nodes of cluster %s with its rows: %w", clusterID, err)
+	}
+	nodes, err := tx.Nodes(ctx, clusterID)
+	if err != nil {
+		return false, err
+	}
+	plans, err := nodePlans(ctx, tx, c, nodes)
+	if err != nil {
+		return false, err
+	}
+	for _, n := range nodes {
+		if n.Status == hpc.NodeRunning && ctl.Links.Present(n.ID) && n.Plan != planHash(plans[n.ID]) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
