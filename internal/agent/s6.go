@@ -28,7 +28,9 @@ const (
 	begunMark = "begun" // holds the run file that the service was started with
 	// readyTimeout is how long a service may take to answer.
 	readyTimeout = 45 * time.Second
-	toolTimeout  = 10 * time.Second
+	// deathLimit is how often it may end meanwhile; s6 starts it again every second.
+	deathLimit  = 5
+	toolTimeout = 10 * time.Second
 )
 
 // Ensure implements Supervisor.
@@ -128,19 +130,38 @@ func (s S6) add(ctx context.Context, name string, run []byte) error {
 	return s.poll(ctx, toolTimeout, "s6 takes notice", func() bool { return s.tool(ctx, "s6-svok", dir) == nil })
 }
 
-// waitReady waits until the service runs and answers.
-func (s S6) waitReady(ctx context.Context, service Daemon) error {
-	dir := filepath.Join(s.Dir, service.Name)
+// waitReady waits until the service runs and answers, or has ended too often.
+func (s S6) waitReady(ctx context.Context, d Daemon) error {
+	dir := filepath.Join(s.Dir, d.Name)
+	if err := s.tool(ctx, "s6-svdt-clear", dir); err != nil {
+		return err
+	}
+	deaths := 0
 	err := s.poll(ctx, readyTimeout, "it answers", func() bool {
 		if s.status(ctx, dir) != "up" {
-			return false
+			deaths = s.deaths(ctx, dir)
+			return deaths >= deathLimit
 		}
-		return service.Ready == nil || run(ctx, toolTimeout, service.Ready...) == nil
+		return d.Ready == nil || run(ctx, toolTimeout, d.Ready...) == nil
 	})
+	if err == nil && deaths >= deathLimit {
+		err = fmt.Errorf("it ended %d times", deaths)
+	}
 	if err != nil {
-		return fmt.Errorf("%w%s", err, s.logEnd(service.Name))
+		return fmt.Errorf("%w%s", err, s.logEnd(d.Name))
 	}
 	return nil
+}
+
+// deaths counts how often the service ended since the count was cleared.
+func (s S6) deaths(ctx context.Context, dir string) int {
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
+	defer cancel()
+	out, err := exec.CommandContext(ctx, "s6-svdt", dir).Output()
+	if err != nil {
+		return 0
+	}
+	return bytes.Count(out, []byte("\n"))
 }
 
 // poll asks until the answer is yes, at growing intervals.
