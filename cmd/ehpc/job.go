@@ -69,6 +69,7 @@ func nodeNames(j job) string {
 	if json.Unmarshal([]byte(j.NodeList), &names) != nil {
 		return j.NodeList
 	}
+	slices.Sort(names)
 	return strings.Join(names, ",")
 }
 
