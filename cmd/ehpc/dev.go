@@ -85,8 +85,8 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 	if o.data, err = filepath.Abs(o.data); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(o.data, 0o700); err != nil {
-		return fmt.Errorf("cannot make the data directory: %w", err)
+	if err := local.Check(ctx, o.data); err != nil {
+		return err
 	}
 	sealer, err := auth.OpenSealer(filepath.Join(o.data, sealerFile))
 	if err != nil {
