@@ -119,7 +119,7 @@ func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
 }
 
 // spreadLimit is how long a caller waits for a change to reach the nodes.
-const spreadLimit = 5 * time.Second
+const spreadLimit = 2 * time.Second
 
 // spread waits until a change that was committed has reached the cluster's
 // nodes, so that a caller who goes on at once finds it there. A node that takes
