@@ -121,7 +121,7 @@ show ehpc job list lab
 ehpc job list lab --state finished -o id | grep -qx "$job" || die "job $job is not among the finished ones"
 
 say "10. Delete the cluster, stop the service"
-show ehpc cluster delete lab --wait
+show ehpc cluster delete lab --yes --wait
 [ -z "$(ehpc cluster list -o id)" ] || die "there still is a cluster"
 stop_server
 rest=$(leftovers)
