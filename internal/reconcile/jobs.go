@@ -111,7 +111,7 @@ func (ctl *Control) releaseJobs(ctx context.Context, clusterID string, release f
 			if !slices.Contains(ids, row.SchedID) {
 				continue
 			}
-			row.Released = true
+			row.Released, row.Reason, row.Modified = true, "", time.Now() // as releaseForgotten wants to see it
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
 			}

@@ -54,6 +54,9 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 		}
 		known[row.SchedID] = true
 		waiting := queue[row.SchedID]
+		if releaseForgotten(row, waiting, v.Seen.Boot) {
+			row.Released = false // saved with the reason, which has changed
+		}
 		switch {
 		case !row.Wanted && len(waiting) > 0:
 			p.Cancel = append(p.Cancel, row.SchedID)
@@ -75,6 +78,16 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 		}
 	}
 	return p
+}
+
+// releaseForgotten tells whether a scheduler that crashed holds a job again that
+// was released before. What was seen held already before the crash is held by
+// its owner. Boot times are told in whole seconds.
+func releaseForgotten(row *store.Job, waiting []scheduler.Job, boot time.Time) bool {
+	if !row.Released || row.Token == "" || !boot.Add(time.Second).After(row.Modified) {
+		return false
+	}
+	return slices.ContainsFunc(waiting, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
 }
 
 // abandon gives up an accepted job whose request was never answered with an id.

@@ -48,6 +48,30 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("released %v", p.Release)
 		}
 	})
+	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {
+		for _, c := range []struct {
+			name     string
+			boot     time.Duration // after the row's last change
+			before   string        // what the job was last seen to wait for
+			released []string
+		}{
+			{"by a controller that crashed", time.Second, "Resources", []string{"1"}},
+			{"by a controller that crashed within the second", -time.Second / 2, "", []string{"1"}},
+			{"not when its owner holds it", -time.Minute, "Resources", nil},
+			{"not when its owner held it before the crash", time.Second, "JobHeldUser", nil},
+		} {
+			r := row("1")
+			r.Reason = c.before
+			held := scheduler.Job{ID: "1", State: hpc.JobPending, Held: true, Reason: "JobHeldUser"}
+			p := plan([]*store.Job{r}, scheduler.Observation{Boot: r.Modified.Add(c.boot), Queue: []scheduler.Job{held}})
+			if !slices.Equal(p.Release, c.released) {
+				t.Errorf("%s: released %v, want %v", c.name, p.Release, c.released)
+			}
+			if c.released != nil && (r.Released || len(p.Save) != 1) {
+				t.Errorf("%s: it is not noted that the release is still to be done: %+v", c.name, r)
+			}
+		}
+	})
 	t.Run("an unwanted job is cancelled and never released", func(t *testing.T) {
 		r := row("1")
 		r.Released, r.Wanted = false, false

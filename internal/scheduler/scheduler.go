@@ -67,6 +67,7 @@ type Job struct {
 	UID      int
 	Queue    string
 	State    hpc.JobState
+	Held     bool     // waits for a release, whoever holds it
 	Reason   string   // why it waits or how it failed, in the engine's words
 	Nodes    []string // hostnames, expanded
 	Cores    int

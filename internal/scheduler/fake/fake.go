@@ -167,6 +167,7 @@ func (f *Fake) Observe(ctx context.Context, cursor string) (scheduler.Observatio
 			Ends: slices.Clone(f.ends[from:]), Cursor: strconv.Itoa(len(f.ends)),
 		}
 		for _, j := range f.jobs {
+			j.view.Held = j.held
 			o.Queue = append(o.Queue, j.view)
 		}
 		return nil

@@ -13,8 +13,8 @@ func testHeld(t *testing.T, s suite) {
 	id := s.submit(spec)
 	o := s.observe("")
 	job, ok := find(o.Queue, id)
-	if !ok || job.State != hpc.JobPending {
-		t.Fatalf("the held job is %+v in the queue, want it PENDING", job)
+	if !ok || job.State != hpc.JobPending || !job.Held {
+		t.Fatalf("the held job is %+v in the queue, want it PENDING and held", job)
 	}
 	if job.Token != spec.Token || job.UID != s.UID || job.Name != spec.Name {
 		t.Errorf("the job is queued with token %q, uid %d, name %q", job.Token, job.UID, job.Name)

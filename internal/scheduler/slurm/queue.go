@@ -83,6 +83,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		State: p.state(f[fState]), Nodes: p.hosts(f[fNodes]),
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
+	job.Held = job.State == hpc.JobPending && strings.HasPrefix(job.Reason, "JobHeld")
 	if job.State != hpc.JobPending {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
