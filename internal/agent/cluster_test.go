@@ -130,6 +130,53 @@ func (c *cluster) add(hostname string, roles ...hpc.Role) {
 	})
 }
 
+// crash kills the node's init and makes its machine anew: same row, same
+// hostname, same address, fresh disk.
+func (c *cluster) crash(hostname string) {
+	c.Helper()
+	c.kill(hostname)
+	c.remake(hostname)
+}
+
+func (c *cluster) kill(hostname string) {
+	c.Helper()
+	id := "i-" + hostname
+	out, err := exec.Command("runc", "--root", filepath.Join(c.dir, "runc"), "kill", id, "KILL").CombinedOutput()
+	if err != nil {
+		c.Fatalf("cannot kill %s: %s", hostname, out)
+	}
+	began := time.Now()
+	c.until(hostname+"'s agent is gone", func() bool { _, ok := c.hub.Present(id); return !ok })
+	c.Logf("%s: its end was noticed after %v", hostname, time.Since(began).Round(time.Millisecond))
+	c.until(hostname+" is dead", func() bool {
+		machines, err := c.provider.List(c.Context())
+		c.must("list machines", err)
+		for _, m := range machines {
+			if m.ID == id {
+				return m.State == provider.Dead
+			}
+		}
+		return true
+	})
+}
+
+func (c *cluster) remake(hostname string) {
+	c.Helper()
+	for i, m := range c.plan.Members {
+		if m.Hostname == hostname {
+			before := c.plan.Members
+			c.plan.Members = nil
+			c.add(hostname, m.Roles...)
+			again := c.plan.Members[0]
+			if again.Address != m.Address {
+				c.Fatalf("%s was at %s and is at %s", hostname, m.Address, again.Address)
+			}
+			c.plan.Members = before
+			c.plan.Members[i] = again
+		}
+	}
+}
+
 // until waits for changes that the agents tell of until the answer is yes.
 func (c *cluster) until(what string, yes func() bool) {
 	c.Helper()
@@ -141,7 +188,8 @@ func (c *cluster) until(what string, yes func() bool) {
 		case <-c.changes:
 		case <-tick.C:
 		case <-deadline:
-			c.Fatalf("waited in vain until %s", what)
+			out, _ := c.try("manager", "0:0", "scontrol show node; scontrol show job; tail -n 30 /var/log/ehpc/slurmctld/current")
+			c.Fatalf("waited in vain until %s\n%s", what, out)
 		}
 	}
 }

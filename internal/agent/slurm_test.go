@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/schedulertest"
 )
 
@@ -27,16 +28,7 @@ func (c *cluster) run(spec hpc.JobSpec) (id string) {
 	id, err := c.scheduler().Submit(c.Context(), spec)
 	c.must("submit", err)
 	c.must("release", c.scheduler().Release(c.Context(), id))
-	c.until("job "+id+" has ended", func() bool {
-		o, err := c.scheduler().Observe(c.Context(), "")
-		c.must("observe", err)
-		for _, end := range o.Ends {
-			if end.ID == id {
-				return true
-			}
-		}
-		return false
-	})
+	c.ended(id)
 	return id
 }
 
@@ -129,5 +121,105 @@ func TestSlurmJobs(t *testing.T) {
 			t.Errorf("the next id is %s, %v", next, err)
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), next))
+	})
+}
+
+func (c *cluster) queued(id string, state hpc.JobState) (job scheduler.Job) {
+	c.Helper()
+	c.until("job "+id+" is "+string(state), func() bool {
+		o, err := c.scheduler().Observe(c.Context(), "")
+		if err != nil {
+			return false
+		}
+		for _, job = range o.Queue {
+			if job.ID == id {
+				return job.State == state
+			}
+		}
+		return false
+	})
+	return job
+}
+
+func (c *cluster) ended(id string) (job scheduler.Job) {
+	c.Helper()
+	c.until("job "+id+" has ended", func() bool {
+		o, err := c.scheduler().Observe(c.Context(), "")
+		if err != nil {
+			return false
+		}
+		for _, job = range o.Ends {
+			if job.ID == id {
+				return true
+			}
+		}
+		return false
+	})
+	return job
+}
+
+func TestNodesThatAreLost(t *testing.T) {
+	c := openCluster(t, 2)
+	c.apply()
+	submit := func(spec hpc.JobSpec) string {
+		t.Helper()
+		id, err := c.scheduler().Submit(t.Context(), spec)
+		c.must("submit", err)
+		c.must("release", c.scheduler().Release(t.Context(), id))
+		c.queued(id, hpc.JobRunning)
+		return id
+	}
+	t.Run("a compute node's job runs again when the node was made anew", func(t *testing.T) {
+		spec := script("again", "echo run $SLURM_RESTART_COUNT; [ -n \"$SLURM_RESTART_COUNT\" ] || sleep 300")
+		spec.Nodes, spec.Rerunable = 2, true
+		id := submit(spec)
+		c.kill("compute000")
+		c.must("set down", c.scheduler().Down(t.Context(), "compute000", "its machine is gone"))
+		if job := c.queued(id, hpc.JobPending); job.Restarts != 1 {
+			t.Errorf("the job has %d restarts", job.Restarts)
+		}
+		c.remake("compute000")
+		c.apply()
+		began := time.Now()
+		if end := c.ended(id); end.State != hpc.JobCompleted || end.ExitCode != 0 {
+			t.Errorf("the job ended %s %d", end.State, end.ExitCode)
+		}
+		t.Logf("from the plan's application to the end of the job: %v", time.Since(began).Round(time.Millisecond))
+	})
+	t.Run("a manager made anew continues its queue", func(t *testing.T) {
+		running := submit(script("runs", "while [ ! -e /home/ann/go ]; do sleep 0.1; done; exit 5"))
+		held, err := c.scheduler().Submit(t.Context(), script("held", "true"))
+		c.must("submit", err)
+		// The controller writes its state every few seconds.
+		c.until("the jobs are in the controller's state", func() bool {
+			out, err := c.try("manager", "0:0", "strings -a /ehpc/state/slurm/state/job_state || cat /ehpc/state/slurm/state/job_state")
+			return err == nil && strings.Contains(out, "ehpcheld") && strings.Contains(out, "ehpcruns")
+		})
+		c.crash("manager")
+		c.apply()
+		c.queued(held, hpc.JobPending)
+		c.queued(running, hpc.JobRunning)
+		c.in("manager", "20001:20001", "touch /home/ann/go")
+		if end := c.ended(running); end.State != hpc.JobFailed || end.ExitCode != 5 {
+			t.Errorf("the job ended %s %d", end.State, end.ExitCode)
+		}
+		if again, err := c.scheduler().Submit(t.Context(), script("held", "true")); err != nil || again != held {
+			t.Errorf("the token got the id %s, %v, not %s", again, err, held)
+		}
+		c.must("release", c.scheduler().Release(t.Context(), held))
+		if end := c.ended(held); end.State != hpc.JobCompleted {
+			t.Errorf("the held job ended %s", end.State)
+		}
+	})
+	t.Run("a node that was removed from Slurm can come back", func(t *testing.T) {
+		c.must("drain", c.scheduler().Drain(t.Context(), "compute001", "to be deleted"))
+		c.must("remove", c.scheduler().Remove(t.Context(), "compute001"))
+		c.must("remove again", c.scheduler().Remove(t.Context(), "compute001"))
+		c.crash("compute001")
+		c.apply()
+		c.until("it is idle", func() bool {
+			nodes, err := c.scheduler().Nodes(t.Context())
+			return err == nil && len(nodes) == 2 && nodes[1].State == scheduler.NodeIdle
+		})
 	})
 }

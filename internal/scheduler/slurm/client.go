@@ -15,6 +15,7 @@ type client struct {
 	// One submission after the other: the journal decides between a job's first
 	// submission and its adoption.
 	submitting sync.Mutex
+	requeued   requeued
 }
 
 var _ scheduler.Scheduler = (*client)(nil)

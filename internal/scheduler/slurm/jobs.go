@@ -78,6 +78,9 @@ func (c *client) Observe(ctx context.Context, cursor string) (scheduler.Observat
 	if err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
+	if err := c.hasten(ctx, queue); err != nil {
+		return scheduler.Observation{}, fmt.Errorf("cannot let requeued jobs start: %w", err)
+	}
 	boot, err := c.boot(ctx)
 	if err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)

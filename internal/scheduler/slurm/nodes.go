@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
-	"strconv"
 	"strings"
 
 	"ehpc/internal/scheduler"
@@ -101,29 +100,17 @@ func (c *client) Resume(ctx context.Context, node string) error {
 	})
 }
 
-// Down implements scheduler.Scheduler. Slurm holds back for two minutes what it
-// requeues; the node is known to be dead, so its jobs may start elsewhere now.
+// Down implements scheduler.Scheduler.
 func (c *client) Down(ctx context.Context, node, reason string) error {
-	out, err := c.run(ctx, call{argv: []string{"squeue", "--noheader", "--all", "--nodelist=" + node, "--Format=JobID:" + unit}})
-	if err != nil && !errors.Is(err, scheduler.ErrRejected) { // of a node that is not known
-		return err
+	jobs, err := c.queue(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
 	}
 	err = c.update(ctx, node, "down", reason, func(n scheduler.Node) bool { return n.State == scheduler.NodeDown })
-	if err != nil {
-		return err
+	if err == nil {
+		c.requeued.add(jobs, node)
 	}
-	for id := range strings.SplitSeq(strings.TrimSpace(string(out)), "\n") {
-		id = strings.TrimSuffix(id, unit)
-		if _, err := strconv.ParseUint(id, 10, 32); err != nil {
-			continue
-		}
-		// Those that are not requeued have ended and cannot be changed.
-		_, err := c.run(ctx, call{argv: []string{"scontrol", "update", "jobid=" + id, "starttime=now"}})
-		if err != nil && !errors.Is(err, scheduler.ErrRejected) {
-			return err
-		}
-	}
-	return nil
+	return err
 }
 
 var validNode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)
