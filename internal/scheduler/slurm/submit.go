@@ -173,8 +173,13 @@ func ownVariables(job hpc.JobSpec) []hpc.EnvVar {
 func withoutDirectives(script string) string {
 	lines := strings.Split(script, "\n")
 	for i, line := range lines {
-		if strings.HasPrefix(line, "#SBATCH") {
-			lines[i] = "# SBATCH" + strings.TrimPrefix(line, "#SBATCH")
+		if rest, directive := strings.CutPrefix(line, "#SBATCH"); directive {
+			lines[i] = "# SBATCH" + rest
+			continue
+		}
+		// sbatch reads up to the first line that is no comment.
+		if text := strings.TrimLeft(line, " \t\v\f\r"); text != "" && text[0] != '#' {
+			break
 		}
 	}
 	return strings.Join(lines, "\n")
