@@ -36,7 +36,7 @@ generate: ## write again what is generated from the catalogue and from code
 	$(GO) generate ./...
 
 bench: ## the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/... ./test/bench
 
 clean: ## remove what was built (never ./data)
 	rm -rf bin

@@ -34,6 +34,10 @@ fresh() {
   return $status
 }
 
+modules() {
+  go mod verify && go mod tidy -diff && go -C test/compat mod tidy -diff && go -C scripts/lint mod tidy -diff
+}
+
 # vulnerable asks the database of known vulnerabilities. Where that cannot be
 # reached nothing is known, and that is said; EHPC_TEST_NO_SKIP=1 makes it a failure.
 vulnerable() {
@@ -53,7 +57,7 @@ check vet       go vet ./...
 check lint      lint
 check layers    go test -count=1 ./test/layers
 check generated fresh
-check modules   go mod verify
+check modules   modules
 unknown=
 printf '%-12s' vulnerable
 if vulnerable >/tmp/ehpc-vuln.$$ 2>&1; then

@@ -71,13 +71,22 @@ func (w *connection) config(env func(string) string) (client.Config, error) {
 	if len(missing) > 0 {
 		return set, &unconfigured{missing}
 	}
-	if ca := first(w.caFile, env(envCA), file[envCA]); ca != "" {
+	if ca := first(w.caFile, env(envCA), file[envCA], ownCertificate(path)); ca != "" {
 		var err error
 		if set.HTTPClient, err = trusting(ca); err != nil {
 			return set, err
 		}
 	}
 	return set, nil
+}
+
+// ownCertificate is the certificate that a service with --tls keeps beside its
+// credentials; "" for none.
+func ownCertificate(credentials string) string {
+	if credentials == "" {
+		return ""
+	}
+	return existing(filepath.Join(filepath.Dir(credentials), "tls.crt"))
 }
 
 // callTimeout bounds one try of a request.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"sort"
@@ -72,7 +73,10 @@ func hint(err error) string {
 	if errors.As(err, &refused) {
 		return codeHints[refused.Code]
 	}
+	var untrusted *tls.CertificateVerificationError
 	switch {
+	case errors.As(err, &untrusted):
+		return "if the service made its certificate itself, trust the tls.crt in its data directory: --ca-file"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start a service with `ehpc dev --data DIR`, or say where it is with --credentials or --endpoint"
 	case errors.Is(err, context.Canceled):

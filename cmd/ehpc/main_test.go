@@ -3,10 +3,13 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -184,4 +187,26 @@ func TestCommandLine(t *testing.T) {
 			runWith(t, nil, "", c.args...).want(t, c.status, "", c.err)
 		})
 	}
+}
+
+func TestTheServicesOwnCertificateIsTrusted(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if err := json.NewEncoder(w).Encode(clusters("lab")); err != nil {
+			t.Error(err)
+		}
+	}))
+	defer server.Close()
+	dir := t.TempDir()
+	write := func(name string, content []byte) {
+		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("credentials.env", []byte("EHPC_ENDPOINT="+server.URL+"\nALIBABA_CLOUD_ACCESS_KEY_ID=a\nALIBABA_CLOUD_ACCESS_KEY_SECRET=b\n"))
+	env := map[string]string{envCredentials: filepath.Join(dir, "credentials.env")}
+
+	runWith(t, env, "", "cluster", "list").want(t, 1, "", "trust the tls.crt")
+	write("tls.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
+	runWith(t, env, "", "cluster", "list").want(t, 0, "lab", "")
 }

@@ -90,13 +90,11 @@ func stop(t *testing.T, ehpc, data string, cmd *exec.Cmd, ended chan error) {
 	}
 }
 
-// client is our own command line, which trusts the service's own certificate.
+// client is our own command line, which trusts the certificate that it finds
+// beside the credentials.
 func client(ctx context.Context, ehpc, data string, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, ehpc, args...)
 	cmd.Env = append(os.Environ(), "EHPC_CREDENTIALS="+filepath.Join(data, "credentials.env"))
-	if ca := filepath.Join(data, "tls.crt"); exists(ca) {
-		cmd.Env = append(cmd.Env, "EHPC_CA_FILE="+ca)
-	}
 	return cmd
 }
 
