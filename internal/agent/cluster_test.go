@@ -54,6 +54,11 @@ func openCluster(t *testing.T, computes int) *cluster {
 		}
 	})
 	t.Cleanup(func() { c.hub.Close() })
+	if _, err := nodeImage(); errors.Is(err, image.ErrHost) && os.Getenv("EHPC_TEST_NO_SKIP") != "1" {
+		t.Skip(err)
+	} else if err != nil {
+		t.Fatal(err)
+	}
 	c.openProvider()
 	c.plan = hpc.NodePlan{
 		ClusterID: clusterID, ClusterName: "agent", Scheduler: "slurm",

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"ehpc/internal/auth"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 )
@@ -61,6 +62,23 @@ func TestNode(t *testing.T) {
 		c.apply()
 		if after := c.pid("munged") + c.pid("slurmctld") + c.pid("sshd"); after != before {
 			t.Errorf("processes %s became %s", before, after)
+		}
+	})
+	t.Run("people log in with their passwords", func(t *testing.T) {
+		hash, err := auth.HashPassword("Right-password1")
+		c.must("hash", err)
+		c.plan.Accounts[0].PasswordHash = hash
+		c.apply()
+		login := func(password string) (string, error) {
+			return c.try("manager", "0:0", `printf '#!/bin/sh\necho `+password+`\n' > /tmp/ask; chmod 700 /tmp/ask
+				SSH_ASKPASS=/tmp/ask SSH_ASKPASS_REQUIRE=force ssh -o StrictHostKeyChecking=no -o NumberOfPasswordPrompts=1 \
+				-o LogLevel=ERROR ann@manager 'id -un; pwd'`)
+		}
+		if out, err := login("Right-password1"); err != nil || out != "ann\n/home/ann" {
+			t.Errorf("got %q, %v", out, err)
+		}
+		if out, err := login("Wrong-password1"); err == nil {
+			t.Errorf("a wrong password got %q", out)
 		}
 	})
 	t.Run("a new account and a new queue restart nothing", func(t *testing.T) {

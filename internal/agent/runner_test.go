@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"context"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+func TestOutputIsBounded(t *testing.T) {
+	t.Parallel()
+	o := &output{limit: 100}
+	for range 50 {
+		if n, err := o.Write([]byte("0123456\xff")); n != 8 || err != nil {
+			t.Fatalf("wrote %d, %v", n, err)
+		}
+	}
+	text := o.String()
+	if !o.truncated() || len(text) != 100 || !strings.HasSuffix(text, cutMark) || !strings.HasPrefix(text, "0123456?0") {
+		t.Errorf("got %q", text)
+	}
+	short := &output{limit: 8}
+	short.Write([]byte("01234567"))
+	if short.truncated() || short.String() != "01234567" {
+		t.Errorf("got %q, truncated %v", short.String(), short.truncated())
+	}
+}
+
+func TestRunScriptsQuoteWhatTheyHold(t *testing.T) {
+	t.Parallel()
+	d := Daemon{Service: scheduler.Service{
+		Name: "x", Argv: []string{"/bin/printf", "%s|", "it's", "$HOME `id`", "", "a  b"},
+		Env: []string{"A=it's $HOME"}, Before: []string{"/bin/sh", "-c", "echo $A"},
+	}}
+	out, err := exec.CommandContext(t.Context(), "/bin/sh", "-c", string(runScript(d))).CombinedOutput()
+	if want := "it's $HOME\nit's|$HOME `id`||a  b|"; err != nil || string(out) != want {
+		t.Errorf("got %q, %v", out, err)
+	}
+}
+
+func TestCommandsThatEndThemselves(t *testing.T) {
+	t.Parallel()
+	f := root(t, map[string]string{"etc/passwd": "root:x:0:0:root:/:/bin/bash\n"})
+	t.Run("an exit status is finished", func(t *testing.T) {
+		t.Parallel()
+		r := execute(t.Context(), f, hpc.Command{Content: "echo out; exit 7"})
+		if r.Status != hpc.CommandFinished || r.ExitCode != 7 || r.Output != "out\n" {
+			t.Errorf("got %+v", r)
+		}
+	})
+	t.Run("a runner that is told to stop stops its command", func(t *testing.T) {
+		t.Parallel()
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(50*time.Millisecond, cancel)
+		if r := execute(ctx, f, hpc.Command{Content: "sleep 100 | sleep 100"}); r.Status != hpc.CommandStopped || r.ExitCode != 137 {
+			t.Errorf("got %+v", r)
+		}
+	})
+}
