@@ -200,9 +200,11 @@ func (c *cluster) until(what string, yes func() bool) {
 }
 
 // apply applies the plan on all nodes, the manager first.
-func (c *cluster) apply() {
+func (c *cluster) apply() { c.applyTo(c.plan.Members) }
+
+func (c *cluster) applyTo(members []hpc.Member) {
 	c.Helper()
-	for _, m := range c.plan.Members {
+	for _, m := range members {
 		plan := c.plan
 		plan.Self = m
 		began := time.Now()

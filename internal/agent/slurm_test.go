@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -160,7 +161,17 @@ func (c *cluster) ended(id string) (job scheduler.Job) {
 
 func TestNodesThatAreLost(t *testing.T) {
 	c := openCluster(t, 2)
-	c.apply()
+	t.Run("nodes that are set up before their manager join it", func(t *testing.T) {
+		backwards := slices.Clone(c.plan.Members)
+		slices.Reverse(backwards)
+		c.applyTo(backwards)
+		began := time.Now()
+		c.until("all nodes are idle", func() bool {
+			nodes, err := c.scheduler().Nodes(t.Context())
+			return err == nil && len(nodes) == 2 && nodes[0].State == scheduler.NodeIdle && nodes[1].State == scheduler.NodeIdle
+		})
+		t.Logf("from the manager's setup to idle nodes: %v", time.Since(began).Round(time.Millisecond))
+	})
 	submit := func(spec hpc.JobSpec) string {
 		t.Helper()
 		id, err := c.scheduler().Submit(t.Context(), spec)

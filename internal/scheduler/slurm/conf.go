@@ -60,9 +60,40 @@ func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
 		"Run":       runDir,
 		"Port":      slurmdPort,
 		"MaxNodes":  maxNodes,
-		"Queues":    plan.Queues,
+		"Queues":    partitions(plan),
 	})
 	return b.Bytes(), err
+}
+
+// partition is a queue as slurm.conf has it.
+type partition struct {
+	hpc.Queue
+	MemPerCPU int // in MB, of jobs that do not say
+}
+
+// memPerCPU is for a queue that has no nodes yet.
+const memPerCPU = 100
+
+// partitions gives every core its share of the smallest node's memory, so that
+// jobs which say nothing of memory can fill all cores.
+func partitions(plan hpc.NodePlan) []partition {
+	var list []partition
+	for _, q := range plan.Queues {
+		p := partition{Queue: q}
+		for _, m := range plan.Members {
+			if !m.HasRole(hpc.RoleCompute) || queueOf(m) != q.Name || m.Cores < 1 {
+				continue
+			}
+			if share := m.MemoryMB / m.Cores; p.MemPerCPU == 0 || share < p.MemPerCPU {
+				p.MemPerCPU = share
+			}
+		}
+		if p.MemPerCPU == 0 {
+			p.MemPerCPU = memPerCPU
+		}
+		list = append(list, p)
+	}
+	return list
 }
 
 // cgroupConf names the plugin for the control groups that this node has.

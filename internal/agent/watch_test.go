@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/scheduler/fake"
+)
+
+func TestTheServerHearsOfChanges(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		f := fake.New()
+		f.AddNode("compute000", 1)
+		a := &Agent{
+			opts: Options{Log: slog.New(slog.DiscardHandler), Engines: map[string]scheduler.Engine{"fake": f}},
+			last: applied{Scheduler: "fake", Manager: true},
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		var told int
+		var failure error
+		done := make(chan struct{})
+		go func() {
+			a.Watch(ctx, func(context.Context) error { told++; return failure })
+			close(done)
+		}()
+		after := func(what string, wait time.Duration, want int) {
+			t.Helper()
+			time.Sleep(wait)
+			synctest.Wait()
+			if told != want {
+				t.Errorf("after %s the server was told %d times, want %d", what, told, want)
+			}
+			told = 0
+		}
+		after("the first look", 2*time.Second, 1)
+		after("nothing", 10*time.Second, 0)
+		id, err := f.Submit(t.Context(), hpc.JobSpec{Token: "t", Script: "x"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		after("a submission", 2*time.Second, 1)
+		failure = errors.New("no link")
+		if err := f.Release(t.Context(), id); err != nil {
+			t.Fatal(err)
+		}
+		after("an end that cannot be told", 10*time.Second, 10)
+		failure = nil
+		after("the link is back", 5*time.Second, 1)
+		if err := f.Drain(t.Context(), "compute000", "x"); err != nil {
+			t.Fatal(err)
+		}
+		after("a drain", 2*time.Second, 1)
+		cancel()
+		<-done
+	})
+}
