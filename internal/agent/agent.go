@@ -34,6 +34,7 @@ type Agent struct {
 	files    files
 	journal  journal
 	commands sync.WaitGroup
+	ended    chan struct{} // a command has, since Watch looked last
 
 	applying sync.Mutex // one plan at a time
 	mu       sync.Mutex
@@ -48,6 +49,7 @@ func New(opts Options) (*Agent, error) {
 		opts:    opts,
 		files:   files{root: opts.Root},
 		journal: journal{dir: opts.Root + "/var/lib/ehpc/commands"},
+		ended:   make(chan struct{}, 1),
 	}
 	last, err := a.loadApplied()
 	if err != nil {

@@ -36,7 +36,13 @@ func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	if err := runner.Start(); err != nil {
 		return fmt.Errorf("cannot start command %s: %w", cmd.ID, err)
 	}
-	a.commands.Go(func() { runner.Wait() })
+	a.commands.Go(func() {
+		runner.Wait()
+		select {
+		case a.ended <- struct{}{}:
+		default:
+		}
+	})
 	return nil
 }
 

@@ -13,7 +13,8 @@ import (
 const watchInterval = time.Second
 
 // Watch looks at the scheduler, while this node runs its controller, and calls
-// changed when jobs or nodes are not what they were. It returns when ctx ends.
+// changed when jobs or nodes are not what they were, and on every node when a
+// command has ended. It returns when ctx ends.
 func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -22,6 +23,9 @@ func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) 
 		select {
 		case <-ctx.Done():
 			return
+		case <-a.ended:
+			a.tell(ctx, changed) // a server that does not hear of it asks in time
+			continue
 		case <-tick.C:
 		}
 		engine, manager := a.Engine()
@@ -36,13 +40,18 @@ func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) 
 		if now == seen {
 			continue
 		}
-		if err := changed(ctx); err != nil {
-			// Told again next time, since what was seen is not updated.
-			a.opts.Log.Debug("cannot tell the server of a change", "err", err)
-			continue
+		if a.tell(ctx, changed) {
+			seen = now // else it is told again next time
 		}
-		seen = now
 	}
+}
+
+func (a *Agent) tell(ctx context.Context, changed func(context.Context) error) (told bool) {
+	err := changed(ctx)
+	if err != nil {
+		a.opts.Log.Debug("cannot tell the server of a change", "err", err)
+	}
+	return err == nil
 }
 
 // sight is a short form of what was seen.

@@ -61,3 +61,23 @@ func TestTheServerHearsOfChanges(t *testing.T) {
 		<-done
 	})
 }
+
+func TestTheServerHearsOfACommandsEnd(t *testing.T) {
+	t.Parallel()
+	a, err := New(Options{Root: t.TempDir(), Program: "/bin/true", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	heard := make(chan struct{})
+	go a.Watch(ctx, func(context.Context) error { close(heard); return nil })
+	if err := a.StartCommand(ctx, hpc.Command{ID: "c-1", Content: "true"}); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-heard:
+	case <-ctx.Done():
+		t.Error("the server was not told")
+	}
+}
