@@ -1,4 +1,3 @@
-// Package e2e runs the whole program as people do.
 package e2e
 
 import (

@@ -1,0 +1,55 @@
+package e2e
+
+import (
+	"encoding/json"
+	"slices"
+	"testing"
+
+	"ehpc/api"
+	"ehpc/test/e2e/rig"
+)
+
+func TestABusyNodeIsDrainedBeforeItGoes(t *testing.T) {
+	t.Parallel()
+	s := rig.Start(t)
+	c := s.Create(t, "lab", rig.Order{Mode: "Tiny", Computes: 1})
+	c.Add(t, 3)
+	ada := c.AddAccount(t, "lovelace", "users")
+	job := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: rig.Waiting, Node: ptr(2)})
+	busy := nodesOf(t, c.AwaitJob(t, job, "RUNNING"))
+	rest := slices.DeleteFunc([]string{"compute000", "compute001", "compute002", "compute003"},
+		func(name string) bool { return slices.Contains(busy, name) })
+	if len(rest) != 2 {
+		t.Fatalf("the job runs on %v", busy)
+	}
+	node, idle, spare := c.Node(t, busy[0]), c.Node(t, rest[0]), rest[1]
+
+	c.Drop(t, node.Id, idle.Id)
+	rig.Until(t, "the idle node is gone", rig.GoAway, func() bool { return !slices.Contains(s.Machines(t), idle.Id) })
+	rig.Until(t, "the busy node is draining", rig.GoAway, func() bool { return c.Node(t, node.HostName).StateInSched != node.StateInSched })
+	c.Refused(t, "InvalidNodeStatus", &api.DeleteNodesRequest{ClusterId: c.ID, ReleaseInstance: true,
+		Instance: []api.DeleteNodesRequestInstance{{Id: node.Id}}})
+	other := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "true"})
+	if ran := nodesOf(t, c.AwaitJob(t, other, "COMPLETED")); !slices.Equal(ran, []string{spare}) {
+		t.Errorf("a new job ran on %v, want %s", ran, spare)
+	}
+	if state := c.Job(t, job).State; state != "RUNNING" || !slices.Contains(s.Machines(t), node.Id) {
+		t.Errorf("the node did not wait for its job, which is %s", state)
+	}
+
+	c.Shell(t, "manager", "touch /home/lovelace/go")
+	c.AwaitJob(t, job, "COMPLETED")
+	rig.Until(t, "the node is gone", rig.GoAway, func() bool { return c.InService(t, 3) })
+	if slices.Contains(s.Machines(t), node.Id) {
+		t.Error("the node's machine is still there")
+	}
+	c.Delete(t)
+}
+
+// nodesOf are the hostnames of the nodes that a job has.
+func nodesOf(t *testing.T, job api.ListJobsJobInfo) []string {
+	t.Helper()
+	var names []string
+	rig.Must(t, json.Unmarshal([]byte(job.NodeList), &names))
+	return names
+}

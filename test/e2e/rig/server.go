@@ -1,0 +1,152 @@
+package rig
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ehpc/client"
+)
+
+// Server is a service in a process of its own.
+type Server struct {
+	Client *client.Client
+	Config client.Config // what Client was made of
+	Dir    string        // its data directory
+	Log    *Log          // of all its lives
+
+	t     testing.TB
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+// startLimit bounds the start of a service on an image that is there.
+const startLimit = 30 * time.Second
+
+// Start runs a service until the test is over. Then it must have no clusters
+// left, end by itself when asked to, and leave nothing on the host.
+func Start(t testing.TB) *Server {
+	t.Helper()
+	Program(t, "ehpc")
+	dir, err := os.MkdirTemp("/var/tmp", "ehpc-e2e-") // /tmp may be a file system that nodes cannot stand on
+	Must(t, err)
+	s := &Server{Dir: dir, Log: newLog(), t: t}
+	t.Cleanup(func() { s.end(t) })
+	s.Restart(t)
+	return s
+}
+
+// Restart starts the service again after Kill, on the same data directory.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	place := s.Log.Len()
+	s.cmd = exec.Command(Program(t, "ehpc"), "dev", "--data", s.Dir, "--listen", "127.0.0.1:0")
+	s.cmd.Stdout, s.cmd.Stderr = s.Log, s.Log
+	s.cmd.WaitDelay = 5 * time.Second
+	Must(t, s.cmd.Start())
+	s.ended = make(chan error, 1)
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	go func(cmd *exec.Cmd, ended chan<- error) {
+		ended <- cmd.Wait()
+		cancel()
+	}(s.cmd, s.ended)
+	serving := func(text []byte) bool { return bytes.Contains(text, []byte("msg=serving")) }
+	if s.Log.Await(ctx, place, serving) == nil {
+		t.Fatalf("the service did not start:\n%s", s.Log.Tail())
+	}
+	s.Config = credentials(t, filepath.Join(s.Dir, "credentials.env"))
+	var err error
+	s.Client, err = client.New(s.Config)
+	Must(t, err)
+}
+
+// Kill ends the service at once, whatever it is doing.
+func (s *Server) Kill() {
+	s.cmd.Process.Kill()
+	<-s.ended
+	s.cmd = nil
+}
+
+// Do calls an action that must succeed; response may be nil.
+func (s *Server) Do(t testing.TB, request, response any) {
+	t.Helper()
+	if err := s.Client.Do(t.Context(), request, response); err != nil {
+		t.Fatalf("%T: %v", request, err)
+	}
+}
+
+// Refused calls an action that must be refused with the code, and returns the message.
+func (s *Server) Refused(t testing.TB, code string, request any) string {
+	t.Helper()
+	err := s.Client.Do(t.Context(), request, nil)
+	var refused *client.Error
+	if !errors.As(err, &refused) || refused.Code != code {
+		t.Errorf("%T is answered %v, want %s", request, err, code)
+		return ""
+	}
+	return refused.Message
+}
+
+// end removes what a failed test left, ends the service and looks at the host.
+func (s *Server) end(t testing.TB) {
+	if s.cmd != nil {
+		select {
+		case err := <-s.ended:
+			t.Errorf("the service has ended by itself: %v", err)
+			s.cmd = nil
+		default:
+		}
+	}
+	for _, id := range clustersIn(s.Dir) {
+		if !t.Failed() {
+			t.Errorf("cluster %s was left", id)
+		}
+	}
+	if s.cmd != nil {
+		s.term(t)
+	}
+	if t.Failed() {
+		t.Logf("the end of the service's log:\n%s", s.Log.Tail())
+	}
+	Must(t, removeAll(s.Dir))
+	for _, left := range leftOf(t, s.Dir) {
+		t.Errorf("still on the host: %s", left)
+	}
+	Must(t, os.RemoveAll(s.Dir))
+}
+
+func (s *Server) term(t testing.TB) {
+	Must(t, s.cmd.Process.Signal(syscall.SIGTERM))
+	limit := time.NewTimer(15 * time.Second)
+	defer limit.Stop()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			t.Errorf("the service ended: %v", err)
+		}
+	case <-limit.C:
+		t.Error("the service did not end when it was asked to")
+		s.Kill()
+	}
+}
+
+func credentials(t testing.TB, file string) client.Config {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	Must(t, err)
+	values := map[string]string{}
+	for line := range strings.Lines(string(text)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		values[name] = value
+	}
+	return client.Config{Endpoint: values["EHPC_ENDPOINT"], AccessKeyID: values["ALIBABA_CLOUD_ACCESS_KEY_ID"],
+		AccessKeySecret: values["ALIBABA_CLOUD_ACCESS_KEY_SECRET"], Region: values["EHPC_REGION"]}
+}
