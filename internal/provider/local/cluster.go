@@ -125,9 +125,7 @@ func (p *Provider) removeCluster(ctx context.Context, id string) error {
 	if _, err := os.Stat(p.clusterDir(id)); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	// Root in a node wrote this tree. RemoveAll works relative to open
-	// directories and follows no link.
-	if err := os.RemoveAll(p.volume(id)); err != nil {
+	if err := removeTrees(ctx, p.volume(id)); err != nil {
 		return err
 	}
 	if err := p.reach("volume removed"); err != nil {

@@ -224,28 +224,25 @@ func (p *Provider) clear(ctx context.Context, id string) error {
 	if err := p.reach("cgroup removed"); err != nil {
 		return err
 	}
-	if err := p.removeDisk(id); err != nil {
+	if err := p.removeDisk(ctx, id); err != nil {
 		return err
 	}
 	return p.reach("disk removed")
 }
 
 // removeDisk leaves of the machine's directory its record alone.
-func (p *Provider) removeDisk(id string) error {
+func (p *Provider) removeDisk(ctx context.Context, id string) error {
 	entries, err := os.ReadDir(p.machineDir(id))
 	if err != nil {
 		return ignoreMissing(err)
 	}
+	var paths []string
 	for _, e := range entries {
-		if e.Name() == recordName {
-			continue
-		}
-		// Root in the node wrote the upper layer; RemoveAll follows no link.
-		if err := os.RemoveAll(filepath.Join(p.machineDir(id), e.Name())); err != nil {
-			return err
+		if e.Name() != recordName {
+			paths = append(paths, filepath.Join(p.machineDir(id), e.Name()))
 		}
 	}
-	return nil
+	return removeTrees(ctx, paths...)
 }
 
 // List returns what has a directory or a container.
