@@ -12,7 +12,7 @@ import (
 
 const (
 	// answerLimit holds the queue at the largest supported size, in bytes.
-	answerLimit   = 256 << 20
+	answerLimit   = 128 << 20
 	questionLimit = 16 << 20
 	callTimeout   = time.Minute
 )
@@ -64,15 +64,20 @@ func (r remote) Cancel(ctx context.Context, ids ...string) error {
 }
 
 func (r remote) Observe(ctx context.Context, cursor string) (Observation, error) {
-	var o Observation
-	if err := r.call(ctx, "observe", cursor, &o); err != nil {
+	var a struct {
+		Begun, Boot time.Time
+		Queue, Ends bounded[Job]
+		Cursor      string
+	}
+	if err := r.call(ctx, "observe", cursor, &a); err != nil {
 		return Observation{}, err
 	}
+	o := Observation{Begun: a.Begun, Boot: a.Boot, Queue: a.Queue, Ends: a.Ends, Cursor: a.Cursor}
 	return o, checkObservation(o)
 }
 
 func (r remote) Nodes(ctx context.Context) ([]Node, error) {
-	var nodes []Node
+	var nodes bounded[Node]
 	if err := r.call(ctx, "nodes", nothing{}, &nodes); err != nil {
 		return nil, err
 	}

@@ -79,6 +79,21 @@ func TestDishonestAnswersAreRefused(t *testing.T) {
 			}
 		})
 	}
+	t.Run("a name as large as a disk", func(t *testing.T) {
+		t.Parallel()
+		seen := with(func(j *scheduler.Job) { j.Name = strings.Repeat("x", 1<<20) })
+		if _, err := remote(t, stub{seen: seen}).Observe(t.Context(), ""); err == nil {
+			t.Error("it was taken")
+		}
+	})
+	for name, path := range map[string]string{"jobs": "observe", "nodes": "nodes"} {
+		t.Run("more "+name+" than the server has memory for", func(t *testing.T) {
+			t.Parallel()
+			if err := flooded(t, path); err == nil || !strings.Contains(err.Error(), "a list of more than") {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
 	t.Run("an honest one is taken", func(t *testing.T) {
 		t.Parallel()
 		if o, err := remote(t, stub{seen: with(func(*scheduler.Job) {})}).Observe(t.Context(), ""); err != nil || len(o.Queue) != 1 {
@@ -97,4 +112,28 @@ func TestDishonestAnswersAreRefused(t *testing.T) {
 			t.Error("it was taken")
 		}
 	})
+}
+
+// flooded asks a node that answers with half a million empty items.
+func flooded(t *testing.T, path string) error {
+	items := "[" + strings.Repeat("{},", 500_000) + "{}]"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if path == "observe" {
+			fmt.Fprintf(w, `{"Queue":%s}`, items)
+			return
+		}
+		fmt.Fprint(w, items)
+	}))
+	defer server.Close()
+	to, err := url.Parse(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := scheduler.NewRemote(&http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(to)}})
+	if path == "observe" {
+		_, err = s.Observe(t.Context(), "")
+	} else {
+		_, err = s.Nodes(t.Context())
+	}
+	return err
 }
