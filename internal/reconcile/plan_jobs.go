@@ -63,7 +63,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 		case row.Wanted && !row.Released && len(waiting) > 0:
 			p.Release = append(p.Release, row.SchedID)
 		}
-		if followJob(row, waiting, ends[row.SchedID]) {
+		if followJob(now, row, waiting, ends[row.SchedID]) {
 			row.Modified = now
 			p.Save = append(p.Save, row)
 		}
@@ -144,12 +144,12 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
 		Name: first.Name, Queue: first.Queue, Wanted: true, Released: true, NodeList: []string{},
 		Submitted: first.Submit, Modified: now}
-	followJob(row, queue, ends)
+	followJob(now, row, queue, ends)
 	return row
 }
 
 // followJob brings a row to what was observed of it; it tells whether anything changed.
-func followJob(row *store.Job, queue, ends []scheduler.Job) bool {
+func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool {
 	before := *row
 	row.Ends += len(ends)
 	for _, e := range ends {
@@ -161,14 +161,23 @@ func followJob(row *store.Job, queue, ends []scheduler.Job) bool {
 	for _, j := range queue {
 		takeJob(row, j)
 	}
-	if len(queue) > 0 {
-		row.State = queueState(queue)
-		row.Ended = time.Time{}
-	} else if len(ends) > 0 && row.Ends >= tasks(row) {
-		last := ends[len(ends)-1]
-		row.State, row.Ended = endState(row, ends), last.End
+	switch complete := row.Ends >= tasks(row); {
+	case complete && len(ends) > 0 && over(queue, ends):
+		row.State, row.Ended = endState(row, ends), ends[len(ends)-1].End
+	case len(queue) > 0:
+		row.State, row.Ended = queueState(queue), time.Time{}
+	case complete && row.State == hpc.JobCompleting: // its node failed, and it did not come back to the queue
+		row.State, row.Ended = hpc.JobNodeFail, now
 	}
 	return !sameJob(&before, row)
+}
+
+// over tells whether ends are a job's last word. They are told once and before
+// the nodes have been cleared, while the queue still shows the job completing;
+// only a job whose node failed may go back to the queue after that.
+func over(queue, ends []scheduler.Job) bool {
+	return !slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.State != hpc.JobCompleting }) &&
+		(len(queue) == 0 || !slices.ContainsFunc(ends, func(j scheduler.Job) bool { return j.State == hpc.JobNodeFail }))
 }
 
 func sameJob(a, b *store.Job) bool {

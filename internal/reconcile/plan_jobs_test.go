@@ -112,6 +112,32 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("row %+v", r)
 		}
 	})
+	t.Run("a job has ended as soon as its end is told, though its nodes are not cleared yet", func(t *testing.T) {
+		r := row("1")
+		completing := []scheduler.Job{{ID: "1", State: hpc.JobCompleting}}
+		plan([]*store.Job{r}, scheduler.Observation{Queue: completing, Ends: []scheduler.Job{{ID: "1", State: hpc.JobTimeout, End: now}}})
+		if r.State != hpc.JobTimeout || !r.Ended.Equal(now) {
+			t.Errorf("row %+v", r)
+		}
+	})
+	t.Run("a job whose node failed ends unless it comes back to the queue", func(t *testing.T) {
+		for _, back := range []bool{true, false} {
+			r := row("1")
+			failed := []scheduler.Job{{ID: "1", State: hpc.JobNodeFail, End: now}}
+			plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobCompleting}}, Ends: failed})
+			if !r.Ended.IsZero() {
+				t.Fatalf("it ended before it could come back: %+v", r)
+			}
+			var queue []scheduler.Job
+			if back {
+				queue = []scheduler.Job{{ID: "1", State: hpc.JobPending, Restarts: 1}}
+			}
+			plan([]*store.Job{r}, scheduler.Observation{Queue: queue})
+			if back != r.Ended.IsZero() || back != (r.State == hpc.JobPending) {
+				t.Errorf("back in the queue %t: row %+v", back, r)
+			}
+		}
+	})
 	t.Run("a requeued job is open again", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning
