@@ -19,7 +19,9 @@ die() { echo "demo: $*" >&2; exit 1; }
 # start_server starts the service and waits until it has written where it is.
 start_server() {
   rm -f "$data/credentials.env"
-  ehpc dev --data "$data" --listen 127.0.0.1:0 >>"$data/server.log" 2>&1 &
+  # In a session of its own: an interrupt is for this script, which then needs
+  # the service to delete the cluster.
+  setsid ehpc dev --data "$data" --listen 127.0.0.1:0 >>"$data/server.log" 2>&1 &
   server=$!
   local n
   for n in $(seq 300); do
@@ -28,7 +30,8 @@ start_server() {
     sleep 0.1
   done
   tail -n 20 "$data/server.log" >&2
-  die "the service did not start"
+  echo "demo: the service did not start" >&2
+  return 1
 }
 
 stop_server() {
@@ -54,15 +57,16 @@ leftovers() {
 bridges=
 cleanup() {
   local status=$?
-  trap - EXIT INT TERM
+  trap - EXIT
+  trap '' INT TERM
   if [ "$status" -ne 0 ]; then
     echo "demo: failed; cleaning up" >&2
     tail -n 30 "$data/server.log" >&2 || true
-    kill -0 "$server" 2>/dev/null || start_server || true
+    { [ -n "$server" ] && kill -0 "$server" 2>/dev/null; } || start_server || true
     for cluster in $(ehpc cluster list -o id 2>/dev/null); do
       ehpc cluster delete "$cluster" --yes --wait --timeout 2m >&2 || true
     done
-    kill -TERM "$server" 2>/dev/null && wait "$server" || true
+    { kill -TERM "$server" && wait "$server"; } 2>/dev/null || true
   fi
   local rest
   rest=$(leftovers)
