@@ -1,6 +1,7 @@
 package agent_test
 
 import (
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -161,6 +162,11 @@ func (c *cluster) ended(id string) (job scheduler.Job) {
 
 func TestNodesThatAreLost(t *testing.T) {
 	c := openCluster(t, 2)
+	t.Run("before the manager is set up its scheduler is unavailable", func(t *testing.T) {
+		if _, err := c.scheduler().Nodes(t.Context()); !errors.Is(err, scheduler.ErrUnavailable) {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("nodes that are set up before their manager join it", func(t *testing.T) {
 		backwards := slices.Clone(c.plan.Members)
 		slices.Reverse(backwards)

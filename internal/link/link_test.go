@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -195,7 +196,13 @@ func TestLink(t *testing.T) {
 		for len(b.changes) > 0 {
 			<-b.changes
 		}
-		if err := a.Changed(t.Context()); err != nil {
+		// The server may know of the link before the agent does.
+		err := a.Changed(t.Context())
+		for errors.Is(err, link.ErrAbsent) {
+			runtime.Gosched()
+			err = a.Changed(t.Context())
+		}
+		if err != nil {
 			t.Fatal(err)
 		}
 		if id := <-b.changes; id != "i-1" {
@@ -301,7 +308,7 @@ func TestHostileAgents(t *testing.T) {
 			}
 		})
 	}
-	t.Run("an agent that falls silent is noticed in three seconds", func(t *testing.T) {
+	t.Run("an agent that falls silent is noticed in five seconds", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
 		conn, err := dial(b.dir)(t.Context())
@@ -312,7 +319,7 @@ func TestHostileAgents(t *testing.T) {
 		b.present(true)
 		began := time.Now()
 		b.present(false)
-		if took := time.Since(began); took > 3500*time.Millisecond {
+		if took := time.Since(began); took > 5*time.Second {
 			t.Errorf("it took %v", took)
 		}
 	})

@@ -89,23 +89,24 @@ func Handle[In, Out any](k Kinds, limit int64, fn func(context.Context, In) (Out
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var in In
 		if r.Method != http.MethodPost {
-			k.fail(w, http.StatusMethodNotAllowed, errors.New("only POST is understood"))
+			k.Fail(w, http.StatusMethodNotAllowed, errors.New("only POST is understood"))
 			return
 		}
 		if err := decode(r.Body, &in, limit); err != nil {
-			k.fail(w, http.StatusBadRequest, err)
+			k.Fail(w, http.StatusBadRequest, err)
 			return
 		}
 		out, err := fn(r.Context(), in)
 		if err != nil {
-			k.fail(w, http.StatusInternalServerError, err)
+			k.Fail(w, http.StatusInternalServerError, err)
 			return
 		}
 		write(w, http.StatusOK, out)
 	})
 }
 
-func (k Kinds) fail(w http.ResponseWriter, status int, err error) {
+// Fail answers with the error and its kind.
+func (k Kinds) Fail(w http.ResponseWriter, status int, err error) {
 	f := failure{Message: err.Error()}
 	for name, kind := range k {
 		if errors.Is(err, kind) {

@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"ehpc/internal/rpc"
@@ -41,5 +42,13 @@ func serve[In, Out any](fn func(context.Context, In) (Out, error)) http.Handler 
 		ctx, cancel := context.WithTimeout(ctx, callTimeout)
 		defer cancel()
 		return fn(ctx, in)
+	})
+}
+
+// Unavailable answers everything with ErrUnavailable, for nodes that run no
+// controller, or none yet.
+func Unavailable() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		kinds.Fail(w, http.StatusServiceUnavailable, fmt.Errorf("this node runs no controller: %w", ErrUnavailable))
 	})
 }

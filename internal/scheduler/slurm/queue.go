@@ -84,6 +84,9 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
 	job.Held = job.State == hpc.JobPending && strings.HasPrefix(job.Reason, "JobHeld")
+	if job.Reason == "None" {
+		job.Reason = ""
+	}
 	if job.State != hpc.JobPending {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
