@@ -46,10 +46,11 @@ func TestABusyNodeIsDrainedBeforeItGoes(t *testing.T) {
 	c.Delete(t)
 }
 
-// nodesOf are the hostnames of the nodes that a job has.
+// nodesOf are the hostnames of the nodes that a job has, in order.
 func nodesOf(t *testing.T, job api.ListJobsJobInfo) []string {
 	t.Helper()
 	var names []string
 	rig.Must(t, json.Unmarshal([]byte(job.NodeList), &names))
+	slices.Sort(names)
 	return names
 }

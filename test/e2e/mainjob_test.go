@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"ehpc/api"
@@ -22,7 +23,7 @@ func TestTheMainJob(t *testing.T) {
 
 	id := c.Submit(t, ada, &api.SubmitJobRequest{Name: "melt", CommandLine: "bash melt.sh", PackagePath: "melt", Node: ptr(2)})
 	job := c.AwaitJob(t, id, "COMPLETED")
-	if job.NodeList != `["compute000","compute001"]` || job.Owner != "lovelace" || job.Name != "melt" || job.StartTime == "" {
+	if !slices.Equal(nodesOf(t, job), []string{"compute000", "compute001"}) || job.Owner != "lovelace" || job.Name != "melt" || job.StartTime == "" {
 		t.Errorf("ListJobs says of the job: %+v", job)
 	}
 	output := c.Shell(t, "login0", "cat "+job.Stdout)

@@ -79,19 +79,19 @@ func seed(t *testing.T) (uint64, uint64) {
 const kills = 3
 
 // during asks for a change, kills the server after a random number of lines in
-// its log, at most so many, starts it again, some times over, and waits until
-// the change is done.
+// its log, at most so many, or a random time, whatever comes first, starts it
+// again, some times over, and waits until the change is done.
 func (k *killer) during(t *testing.T, what string, lines int, ask func(), done func() bool) {
 	t.Helper()
 	place := k.Log.Len()
 	ask()
 	for range kills {
-		count := k.rand.IntN(lines + 1)
-		ctx, cancel := context.WithTimeout(t.Context(), 3*time.Second) // it may have come to rest
+		count, limit := k.rand.IntN(lines+1), time.Duration(k.rand.Int64N(int64(2*time.Second)))
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		k.Log.Lines(ctx, place, count)
 		cancel()
 		k.Kill()
-		t.Logf("%s: killed after %d lines", what, count)
+		t.Logf("%s: killed after %d lines, at the latest after %s", what, count, limit)
 		place = k.Log.Len()
 		k.Restart(t)
 	}

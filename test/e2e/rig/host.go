@@ -70,7 +70,12 @@ func (c *Cluster) Traces(t testing.TB) Traces {
 	var tr Traces
 	tr.Links = append(entries("/sys/class/net/"+net.Bridge+"/brif"), net.Bridge)
 	for _, n := range c.Nodes(t) {
-		tr.Nets = append(tr.Nets, c.Machine(t, n.Id).Net)
+		m := c.Machine(t, n.Id)
+		// While it is open the kernel gives its number to no other.
+		held, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", m.Init))
+		Must(t, err)
+		t.Cleanup(func() { held.Close() })
+		tr.Nets = append(tr.Nets, m.Net)
 	}
 	return tr
 }
