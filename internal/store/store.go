@@ -133,7 +133,7 @@ func openSQLite(file string, conns int) (*bun.DB, error) {
 	}
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
-	return bun.NewDB(db, sqlitedialect.New()), nil
+	return bun.NewDB(db, plainText{sqlitedialect.New()}), nil
 }
 
 func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {

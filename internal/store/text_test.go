@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"testing"
+
+	"ehpc/internal/hpc"
+)
+
+func TestTextThatNoDatabaseKeepsIsKeptReadable(t *testing.T) {
+	t.Parallel()
+	s := withCluster(t)
+	const printed, kept = "a\x00b\xff\xfe'é'", "a\uFFFDb\uFFFD'é'"
+	change(t, s, func(ctx context.Context, tx Tx) error {
+		if err := tx.InsertCommand(ctx, &Command{ID: "c-1", ClusterID: "c", Content: "true", Created: now}, []string{"i-1"}); err != nil {
+			return err
+		}
+		if err := tx.SaveResult(ctx, &CommandResult{CommandID: "c-1", NodeID: "i-1", Status: hpc.CommandFinished, Output: printed, Finished: now}); err != nil {
+			return err
+		}
+		return tx.Log(ctx, "c", "Test", Info, printed, now)
+	})
+	results, _, err := s.Read().CommandResults(t.Context(), "c-1", nil, "", Page{})
+	if err != nil || len(results) != 1 || results[0].Output != kept {
+		t.Errorf("results %+v, err %v", results, err)
+	}
+	lines, _, err := s.Read().Logs(t.Context(), "c", Page{})
+	if err != nil || len(lines) != 1 || lines[0].Message != kept {
+		t.Errorf("lines %+v, err %v", lines, err)
+	}
+}
