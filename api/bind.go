@@ -48,6 +48,7 @@ type binder struct {
 	values map[*Param][]given
 	bad    map[*Param][]fault // keys that could not be taken, by parameter
 	has    map[string]bool    // what is given, under its numbered name
+	blank  map[string]bool    // list entries with empty values, under their numbered name
 	lists  map[string]int     // length of each list, under its numbered name
 	faults []fault
 }

@@ -60,6 +60,16 @@ func TestBindFillsTheTypedRequest(t *testing.T) {
 	}
 }
 
+func TestEntriesOfEmptyValuesAreNoGaps(t *testing.T) {
+	t.Parallel()
+	got := bind[api.CreateClusterRequest](t, "CreateCluster", "Name=melt&AdditionalVolumes.1.VolumeId="+
+		"&AdditionalVolumes.1.Roles.1.Name=&AdditionalVolumes.2.VolumeId=v&AdditionalVolumes.3.VolumeId=")
+	want := []api.CreateClusterRequestAdditionalVolumes{{}, {VolumeId: "v"}}
+	if !reflect.DeepEqual(got.AdditionalVolumes, want) {
+		t.Errorf("got %+v", got.AdditionalVolumes)
+	}
+}
+
 func TestBindFillsDefaultsOfNumbersAlone(t *testing.T) {
 	t.Parallel()
 	got := bind[api.ListClustersRequest](t, "ListClusters", "")

@@ -10,7 +10,7 @@ import (
 
 // collect sorts the values by parameter and measures the lists.
 func (b *binder) collect(values url.Values) {
-	b.bad, b.has = make(map[*Param][]fault), make(map[string]bool)
+	b.bad, b.has, b.blank = make(map[*Param][]fault), make(map[string]bool), make(map[string]bool)
 	paths := b.action.paths()
 	for key, all := range values {
 		p, indexes := paths.match(key)
@@ -22,6 +22,7 @@ func (b *binder) collect(values url.Values) {
 			continue
 		}
 		if len(all) == 0 || all[0] == "" {
+			b.leaveBlank(p, indexes)
 			continue
 		}
 		if slices.Contains(indexes, 0) {
@@ -44,6 +45,14 @@ func (b *binder) collect(values url.Values) {
 		})
 	}
 	b.measure()
+}
+
+// leaveBlank notes the list entries that an empty value stands in: clients send
+// whole entries of them, and these are not gaps.
+func (b *binder) leaveBlank(p *Param, indexes []int) {
+	for depth, n := range indexes {
+		b.blank[fmt.Sprintf("%s.%d", p.listName(depth, indexes), n)] = true
+	}
 }
 
 func (b *binder) take(p *Param, g given) {
@@ -95,15 +104,16 @@ func (b *binder) measure() {
 	}
 	b.lists = make(map[string]int)
 	for name, entries := range seen {
-		b.lists[name] = len(entries)
 		last := 0
 		for n := range entries {
 			last = max(last, n)
 		}
+		b.lists[name] = last
 		for n := 1; n < last; n++ {
-			if entries[n] == nil {
+			if entries[n] == nil && !b.blank[fmt.Sprintf("%s.%d", name, n)] {
 				p := entries[last]
 				b.spoil(p, "%s.%d is missing: the list goes on after it.", name, n)
+				b.lists[name] = len(entries)
 				break
 			}
 		}

@@ -19,6 +19,9 @@ func (p *Param) problem(value string) string {
 	if !utf8.ValidString(value) {
 		return "is not valid UTF-8"
 	}
+	if strings.ContainsRune(value, 0) {
+		return "must not hold NUL bytes"
+	}
 	switch p.Type {
 	case "integer", "number":
 		return p.numberProblem(value)
@@ -100,7 +103,7 @@ func (p *Param) enumProblem(value string) string {
 		return ""
 	}
 	known := slices.ContainsFunc(p.Enum, func(word string) bool {
-		return word == value || p.EnumIgnoreCase && strings.EqualFold(word, value)
+		return word == value || p.foldsCase() && strings.EqualFold(word, value)
 	})
 	if known {
 		return ""
@@ -183,9 +186,15 @@ func (p *Param) set(field reflect.Value, value string) {
 	}
 }
 
+// foldsCase tells whether the words of the enumeration may be spelt in any case,
+// as those of a boolean that the catalogue has as text are.
+func (p *Param) foldsCase() bool {
+	return p.EnumIgnoreCase || slices.Equal(p.Enum, []string{"true", "false"})
+}
+
 // canonical gives a word of an enumeration its own spelling.
 func (p *Param) canonical(value string) string {
-	if p.EnumIgnoreCase {
+	if p.foldsCase() {
 		for _, word := range p.Enum {
 			if strings.EqualFold(word, value) {
 				return word
