@@ -46,7 +46,7 @@ make the node image once, mmdebstrap.
 The first access key and the endpoint are written to DIR/credentials.env. Nodes
 and their jobs go on when the service is stopped; it takes them up again when it
 is started on the same directory.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runDev(cmd.Context(), o) },
 	}
 	f := cmd.Flags()

@@ -14,9 +14,9 @@ import (
 // newImageCommand makes and lists node images.
 func newImageCommand() *cobra.Command {
 	var cache string
-	cmd := &cobra.Command{Use: "image", Short: "Make and list the node images of this machine"}
+	cmd := &cobra.Command{Use: "image", Short: "Make and list the node images of this machine", Args: noArgs, RunE: showHelp}
 	cmd.PersistentFlags().StringVar(&cache, "cache", image.DefaultDir, "where images are kept")
-	cmd.AddCommand(&cobra.Command{Use: "build", Short: "Make the node image, unless it is there", Args: cobra.NoArgs,
+	cmd.AddCommand(&cobra.Command{Use: "build", Short: "Make the node image, unless it is there", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			say := func(line string) { fmt.Fprintln(cmd.ErrOrStderr(), line) }
 			img, err := image.Open(cache, slog.Default()).Ensure(cmd.Context(), say)
@@ -26,7 +26,7 @@ func newImageCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) in %s\n", img.ID, img.OSTag, img.Rootfs)
 			return nil
 		}})
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List the node images", Args: cobra.NoArgs,
+	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List the node images", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			images, err := image.Open(cache, slog.Default()).List()
 			for _, img := range images {

@@ -20,11 +20,11 @@ const sealerFile = "sealer.key"
 // newKeyCommand manages access keys in a data directory, beside a server that
 // runs on it or without one.
 func newKeyCommand() *cobra.Command {
-	var data string
-	cmd := &cobra.Command{Use: "key", Short: "Manage access keys, on the service's machine"}
+	var data, owner string
+	cmd := &cobra.Command{Use: "key", Short: "Manage access keys, on the service's machine", Args: noArgs, RunE: showHelp}
 	cmd.PersistentFlags().StringVar(&data, "data", defaultData(), "the service's data directory")
-	sub := func(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, s *store.Store, args []string) error) {
-		cmd.AddCommand(&cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
+	sub := func(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, s *store.Store, args []string) error) *cobra.Command {
+		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			sealer, err := auth.OpenSealer(filepath.Join(data, sealerFile))
 			if err != nil {
 				return err
@@ -34,17 +34,22 @@ func newKeyCommand() *cobra.Command {
 				return fmt.Errorf("%w; name the data directory of a service that ran at least once with --data", err)
 			}
 			return errors.Join(run(cmd, s, args), s.Close())
-		}})
+		}}
+		cmd.AddCommand(c)
+		return c
 	}
-	sub("create [OWNER]", "Make an access key and print it, once", cobra.MaximumNArgs(1), createKey)
-	sub("list", "List the access keys, without their secrets", cobra.NoArgs, listKeys)
-	sub("enable KEY-ID", "Let a disabled key sign again", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+	create := sub("create", "Make an access key and print it, once", noArgs, func(cmd *cobra.Command, s *store.Store, _ []string) error {
+		return createKey(cmd, s, owner)
+	})
+	create.Flags().StringVar(&owner, "owner", defaultOwner, "who the key belongs to; owners do not see each other's clusters")
+	sub("list", "List the access keys, without their secrets", noArgs, listKeys)
+	sub("enable KEY-ID", "Let a disabled key sign again", argsNamed("KEY-ID"), func(cmd *cobra.Command, s *store.Store, args []string) error {
 		return changeKey(cmd.Context(), s, "enable", args[0], func(ctx context.Context, tx store.Tx) error { return tx.EnableKey(ctx, args[0], true) })
 	})
-	sub("disable KEY-ID", "Refuse a key's signatures from now on", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+	sub("disable KEY-ID", "Refuse a key's signatures from now on", argsNamed("KEY-ID"), func(cmd *cobra.Command, s *store.Store, args []string) error {
 		return changeKey(cmd.Context(), s, "disable", args[0], func(ctx context.Context, tx store.Tx) error { return tx.EnableKey(ctx, args[0], false) })
 	})
-	sub("delete KEY-ID", "Forget a key", cobra.ExactArgs(1), func(cmd *cobra.Command, s *store.Store, args []string) error {
+	sub("delete KEY-ID", "Forget a key", argsNamed("KEY-ID"), func(cmd *cobra.Command, s *store.Store, args []string) error {
 		return changeKey(cmd.Context(), s, "delete", args[0], func(ctx context.Context, tx store.Tx) error { return tx.DeleteKey(ctx, args[0]) })
 	})
 	return cmd
@@ -53,11 +58,7 @@ func newKeyCommand() *cobra.Command {
 // defaultOwner is who the first key belongs to.
 const defaultOwner = "default"
 
-func createKey(cmd *cobra.Command, s *store.Store, args []string) error {
-	owner := defaultOwner
-	if len(args) == 1 {
-		owner = args[0]
-	}
+func createKey(cmd *cobra.Command, s *store.Store, owner string) error {
 	key, err := makeKey(cmd.Context(), s, owner)
 	if err != nil {
 		return err

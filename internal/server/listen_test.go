@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -42,7 +43,7 @@ func (k *kit) listen(t *testing.T, patience time.Duration, secure *tls.Certifica
 	}()
 	t.Cleanup(func() {
 		server.Close()
-		if err := <-done; err != http.ErrServerClosed {
+		if err := <-done; !errors.Is(err, http.ErrServerClosed) {
 			t.Error(err)
 		}
 	})

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -39,7 +41,7 @@ func (tx Tx) AddAccount(ctx context.Context, a *Account) error {
 		a.UID = old.UID
 		_, err = tx.db.NewUpdate().Model(a).WherePK().Exec(ctx)
 		return err
-	case notFound(err) != ErrNotFound:
+	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
 	err = tx.db.NewSelect().Model((*Account)(nil)).ColumnExpr("COALESCE(MAX(uid) + 1, ?)", hpc.FirstUID).

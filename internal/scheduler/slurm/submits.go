@@ -52,7 +52,10 @@ func (s submits) end(token, id string) error {
 		return err
 	}
 	n, err := strconv.ParseUint(id, 10, 32)
-	if err != nil || n <= last {
+	if err != nil {
+		return fmt.Errorf("cannot write the journal of submissions: %q is no job id", id)
+	}
+	if n <= last {
 		return nil
 	}
 	return s.write(filepath.Join(s.dir, lastName), id)
