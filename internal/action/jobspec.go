@@ -3,6 +3,7 @@ package action
 import (
 	"encoding/json"
 	"fmt"
+	"math"
 	"path"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ import (
 const (
 	maxArrayTasks = 10_000
 	maxJobName    = 128
+	maxPriority   = 1_000_000_000 // well inside what schedulers take either way
 )
 
 // jobSpec turns a request into what the scheduler gets, or says what is wrong with it.
@@ -27,7 +29,7 @@ func jobSpec(q *api.SubmitJobRequest, account *store.Account, queues []*store.Qu
 		return hpc.JobSpec{}, err
 	}
 	spec := hpc.JobSpec{Token: newJobToken(), Name: orElse(q.Name, jobNameOf(q.CommandLine)), Account: account.Name,
-		UID: account.UID, Script: "#!/bin/bash\n" + q.CommandLine + "\n", Queue: q.JobQueue, Nodes: deref(q.Node, 0),
+		UID: account.UID, Script: script(q.CommandLine), Queue: q.JobQueue, Nodes: deref(q.Node, 0),
 		Tasks: deref(q.Task, 0), Threads: deref(q.Thread, 0), GPUs: deref(q.Gpu, 0), Array: q.ArrayRequest,
 		Rerunable: deref(q.ReRunable, false), Priority: deref(q.Priority, 0)}
 	home := "/home/" + account.Name
@@ -63,6 +65,9 @@ func checkSpec(q *api.SubmitJobRequest, spec hpc.JobSpec, queues []*store.Queue)
 		if f.value < f.least || f.value > 100_000 {
 			return badJob(f.name, "%d is not between %d and 100000", f.value, f.least)
 		}
+	}
+	if spec.Priority < -maxPriority || spec.Priority > maxPriority {
+		return badJob("Priority", "%d is not between %d and %d", spec.Priority, -maxPriority, maxPriority)
 	}
 	if spec.Array != "" {
 		r, err := hpc.ParseArray(spec.Array)
@@ -146,15 +151,19 @@ func outputPath(home, param, p string) (string, error) {
 	if full != home && !strings.HasPrefix(full, home+"/") {
 		return "", badJob(param, "%q is not inside the account's home %s", p, home)
 	}
+	if full == home || strings.HasSuffix(p, "/") {
+		full += "/slurm-%j.out" // a directory (spec: SubmitJob, StdoutRedirectPath)
+	}
 	if strings.ContainsFunc(full, unicode.IsControl) {
 		return "", badJob(param, "it holds a control character")
 	}
 	return full, nil
 }
 
-var memoryPattern = regexp.MustCompile(`(?i)^([0-9]{1,9})(?:\.[0-9]+)? *(|[kmgt]i?b?)$`)
+var memoryPattern = regexp.MustCompile(`(?i)^([0-9]{1,9}(?:\.[0-9]{1,9})?) *(|[kmgt]i?b?)$`)
 
-// memoryMB reads an amount of memory with its unit; megabytes without one.
+// memoryMB reads an amount of memory with its unit, megabytes without one, and
+// rounds it up.
 func memoryMB(text string) (int, error) {
 	if text == "" {
 		return 0, nil
@@ -163,22 +172,22 @@ func memoryMB(text string) (int, error) {
 	if m == nil {
 		return 0, badJob("Mem", "%q is no amount of memory, such as 4GB or 500MB", text)
 	}
-	n, err := strconv.Atoi(m[1])
+	n, err := strconv.ParseFloat(m[1], 64)
 	if err != nil {
-		return 0, badJob("Mem", "%q is too large", text)
+		return 0, badJob("Mem", "%q is no number", text)
 	}
 	switch unit := strings.ToLower(m[2]); {
 	case strings.HasPrefix(unit, "k"):
-		n = max(n/1024, 1)
+		n /= 1024
 	case strings.HasPrefix(unit, "g"):
 		n *= 1024
 	case strings.HasPrefix(unit, "t"):
 		n *= 1024 * 1024
 	}
-	if n == 0 || n > 1<<30 {
-		return 0, badJob("Mem", "%q is not between 1 MB and 1024 TB", text)
+	if n <= 0 || n > 1<<30 {
+		return 0, badJob("Mem", "%q is not more than nothing and at most 1024 TB", text)
 	}
-	return n, nil
+	return int(math.Ceil(n)), nil
 }
 
 // walltime reads hh:mm:ss, or hh:mm, or seconds.

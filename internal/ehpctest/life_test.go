@@ -110,3 +110,13 @@ func TestAFailureNamesItsStep(t *testing.T) {
 		t.Errorf("ErrorMessage = %q, want the step and the cause", msg)
 	}
 }
+
+func TestAClusterWhoseSchedulerIsSilentHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	for range 2 {
+		w.Silence(p.Create(t, 1))
+	}
+	p.Create(t, 2)
+}

@@ -24,11 +24,12 @@ type World struct {
 	agents     map[string]*Agent          // by node id, while their machine runs
 	schedulers map[string]*schedfake.Fake // by cluster id, while the cluster's volume is there
 	changed    func()                     // of the plane that runs
+	silent     map[string]bool            // cluster ids whose scheduler answers nothing
 }
 
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
-	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{}, changed: func() {}}
+	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{}, changed: func() {}, silent: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
 	return w
@@ -78,6 +79,32 @@ func (w *World) SchedulerOf(clusterID string) *schedfake.Fake {
 	return s
 }
 
+// Silence makes a cluster's scheduler take every question and answer none.
+func (w *World) Silence(clusterID string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.silent[clusterID] = true
+}
+
+func (w *World) isSilent(clusterID string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.silent[clusterID]
+}
+
+// silent is a scheduler that answers nothing.
+type silent struct{ scheduler.Scheduler }
+
+func (silent) Nodes(ctx context.Context) ([]scheduler.Node, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (silent) Observe(ctx context.Context, _ string) (scheduler.Observation, error) {
+	<-ctx.Done()
+	return scheduler.Observation{}, ctx.Err()
+}
+
 // links reaches the world's agents for one plane.
 type links struct{ world *World }
 
@@ -95,6 +122,9 @@ func (l links) Node(nodeID string) link.Node {
 
 func (l links) Scheduler(nodeID string) scheduler.Scheduler {
 	if a := l.world.Agent(nodeID); a != nil && a.applied(hpc.RoleManager) {
+		if l.world.isSilent(a.spec.ClusterID) {
+			return silent{l.world.SchedulerOf(a.spec.ClusterID)}
+		}
 		return l.world.SchedulerOf(a.spec.ClusterID)
 	}
 	down := schedfake.New()

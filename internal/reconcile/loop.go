@@ -57,6 +57,7 @@ func (l *Loop) Run(ctx context.Context) {
 type inflight struct {
 	mu   sync.Mutex
 	busy map[string]bool
+	next map[string]func() // of what follow was asked meanwhile
 	wg   sync.WaitGroup
 }
 
@@ -67,17 +68,47 @@ func (f *inflight) try(key string, run func(), done func()) {
 	if f.busy[key] {
 		return
 	}
-	if f.busy == nil {
-		f.busy = map[string]bool{}
-	}
-	f.busy[key] = true
-	f.wg.Go(func() {
+	f.begin(key, func() {
 		run()
-		f.mu.Lock()
-		delete(f.busy, key)
-		f.mu.Unlock()
+		f.end(key)
 		done()
 	})
+}
+
+// follow starts run like try. Asked again meanwhile, it then runs the last that
+// it was asked, so that nothing that was seen later is missed.
+func (f *inflight) follow(key string, run func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.busy[key] {
+		f.next[key] = run
+		return
+	}
+	f.begin(key, func() {
+		for ; run != nil; run = f.end(key) {
+			run()
+		}
+	})
+}
+
+// begin needs f.mu.
+func (f *inflight) begin(key string, run func()) {
+	if f.busy == nil {
+		f.busy, f.next = map[string]bool{}, map[string]func(){}
+	}
+	f.busy[key] = true
+	f.wg.Go(run)
+}
+
+// end frees the object unless something is to follow.
+func (f *inflight) end(key string) (next func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if next = f.next[key]; next == nil {
+		delete(f.busy, key)
+	}
+	delete(f.next, key)
+	return next
 }
 
 func (f *inflight) has(key string) bool {

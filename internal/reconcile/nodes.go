@@ -38,7 +38,8 @@ func (s *silences) note(id string, present bool, now time.Time) (since time.Time
 	return s.since[id], true
 }
 
-// passNodes takes every node one step further.
+// passNodes takes every node one step further, each cluster by itself: one
+// whose scheduler does not answer must not hold up the others.
 func (ctl *Control) passNodes(ctx context.Context) error {
 	machines := ctl.machines(ctx)
 	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
@@ -46,9 +47,11 @@ func (ctl *Control) passNodes(ctx context.Context) error {
 		return err
 	}
 	for _, c := range clusters {
-		if err := ctl.passClusterNodes(ctx, c, machines); err != nil {
-			ctl.Log.Error("node pass failed", "cluster", c.ID, "err", err)
-		}
+		ctl.steps.follow("nodes "+c.ID, func() {
+			if err := ctl.passClusterNodes(ctx, c, machines); err != nil && ctx.Err() == nil {
+				ctl.Log.Error("node pass failed", "cluster", c.ID, "err", err)
+			}
+		})
 	}
 	return nil
 }

@@ -195,23 +195,23 @@ func (c cgroups) settings(l limits) []setting {
 	}
 }
 
-// kill ends every process in the group and the groups below it.
+// kill ends every process in the group and the one below it, where a container
+// begins. What root in a machine moved deeper ends with the machine's init.
 func (c cgroups) kill(ctx context.Context, group string) error {
 	top := filepath.Join(c.mounts["pids"], group)
 	return until(ctx, killWait, func() error {
 		left := 0
-		err := filepath.WalkDir(top, func(path string, d fs.DirEntry, err error) error {
-			if err != nil || !d.IsDir() {
-				return ignoreMissing(err)
-			}
+		for _, path := range []string{top, filepath.Join(top, "in")} {
 			n, err := killGroup(path)
+			if err != nil {
+				return err
+			}
 			left += n
-			return err
-		})
-		if err == nil && left > 0 {
-			err = fmt.Errorf("%d processes of %s do not end", left, group)
 		}
-		return err
+		if left > 0 {
+			return fmt.Errorf("%d processes of %s do not end", left, group)
+		}
+		return nil
 	})
 }
 
@@ -237,10 +237,10 @@ func killGroup(path string) (alive int, err error) {
 // remove removes the group and what is below it from every hierarchy, and the
 // groups above it once they are empty.
 func (c cgroups) remove(ctx context.Context, group string) error {
+	if err := until(ctx, killWait, func() error { return c.removeGroup(ctx, group) }); err != nil {
+		return fmt.Errorf("cannot remove control group %s: %w", group, err)
+	}
 	for _, root := range c.roots {
-		if err := until(ctx, killWait, func() error { return removeGroup(filepath.Join(root, group)) }); err != nil {
-			return fmt.Errorf("cannot remove control group %s: %w", group, err)
-		}
 		for above := filepath.Dir(group); above != "."; above = filepath.Dir(above) {
 			if os.Remove(filepath.Join(root, above)) != nil {
 				break // others are in it
@@ -250,20 +250,22 @@ func (c cgroups) remove(ctx context.Context, group string) error {
 	return nil
 }
 
-// removeGroup removes from the bottom up; the files in a group go with it.
-func removeGroup(path string) error {
-	entries, err := os.ReadDir(path)
-	if err != nil {
-		return ignoreMissing(err)
-	}
-	for _, e := range entries {
-		if e.IsDir() {
-			if err := removeGroup(filepath.Join(path, e.Name())); err != nil {
-				return err
-			}
+// removeGroup leaves it to find, which does not mind groups nested deeper than
+// a path can name or a process may have files open. The files in a group go
+// with it.
+func (c cgroups) removeGroup(ctx context.Context, group string) error {
+	var paths []string
+	for _, root := range c.roots {
+		path := filepath.Join(root, group)
+		if _, err := os.Lstat(path); err == nil {
+			paths = append(paths, path)
 		}
 	}
-	return ignoreMissing(unix.Rmdir(path))
+	if len(paths) == 0 {
+		return nil
+	}
+	_, err := run(ctx, "", "find", append(paths, "-depth", "-type", "d", "-delete")...)
+	return err
 }
 
 func ignoreMissing(err error) error {

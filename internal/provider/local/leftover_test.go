@@ -88,3 +88,32 @@ func TestNothingOfAMachineRemains(t *testing.T) {
 		t.Errorf("left: %v", left)
 	}
 }
+
+// Root in a machine makes control groups below its own as deep as it likes,
+// deeper than any path can name.
+func TestAMachineCannotMakeItselfUndeletable(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+	const deep = `perl -e 'my $name = "x" x 250;
+sub move { open(my $file, ">", "cgroup.procs") or return; print $file $_[0]; close $file }
+for my $root (grep { -d } map { "/sys/fs/cgroup/$_" } "pids", "memory", "cpu", "freezer", "") {
+	chdir $root or die;
+	for (1..30) { mkdir $name and chdir $name or last }
+	my $child = fork;
+	if (!$child) { setpgrp; exec "exec sleep 1000 >/dev/null 2>&1" }
+	move($child); move(1);
+} print "deep"' </dev/null`
+	out, err := inNode(t, p, "i-a", deep)
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if err := p.DeleteCluster(t.Context(), "ehpc-hz-one"); err != nil {
+		t.Fatal(err)
+	}
+	if left := traces(t, p, dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}

@@ -208,20 +208,21 @@ func (p *Provider) clear(ctx context.Context, id string) error {
 	if err := p.cgroups.kill(ctx, p.group(id)); err != nil {
 		return err
 	}
-	if err := p.runc.delete(ctx, id); err != nil {
-		return err
-	}
 	bury(ctx, p.group(id))
-	if err := p.reach("container deleted"); err != nil {
-		return err
-	}
-	if err := removeLink(p.linkName("ev", id)); err != nil {
-		return err
-	}
+	// Before the runtime tries: it fails at groups that are nested too deep.
 	if err := p.cgroups.remove(ctx, p.group(id)); err != nil {
 		return err
 	}
 	if err := p.reach("cgroup removed"); err != nil {
+		return err
+	}
+	if err := p.runc.delete(ctx, id); err != nil {
+		return err
+	}
+	if err := p.reach("container deleted"); err != nil {
+		return err
+	}
+	if err := removeLink(p.linkName("ev", id)); err != nil {
 		return err
 	}
 	if err := p.removeDisk(ctx, id); err != nil {
