@@ -152,6 +152,9 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool {
 	before := *row
 	row.Ends += len(ends)
+	if slices.ContainsFunc(ends, func(e scheduler.Job) bool { return e.Array == "" }) {
+		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
+	}
 	for _, e := range ends {
 		takeJob(row, e)
 		if e.ExitCode != 0 {

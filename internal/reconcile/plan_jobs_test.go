@@ -138,6 +138,19 @@ func TestPlanJobs(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an array that is cancelled while it waits ends with one end, and with those of its running tasks", func(t *testing.T) {
+		r := row("7")
+		r.Spec.Array = "1-5"
+		plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "7_1", Array: "7", Task: "1", State: hpc.JobRunning}},
+			Ends: []scheduler.Job{{ID: "7", State: hpc.JobCancelled, End: now}}})
+		if !r.Ended.IsZero() {
+			t.Fatalf("it ended while a task runs: %+v", r)
+		}
+		plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{{ID: "7_1", Array: "7", Task: "1", State: hpc.JobCancelled, End: now}}})
+		if r.State != hpc.JobCancelled || r.Ended.IsZero() {
+			t.Errorf("row %+v", r)
+		}
+	})
 	t.Run("a requeued job is open again", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning
