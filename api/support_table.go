@@ -23,6 +23,7 @@ func SupportRows() []SupportRow {
 		{"CreateCluster", []string{"DeployMode"}, SupportPartly, "Standard, Simple, Tiny and OneBox are built; Advanced (management nodes in pairs) is refused."},
 		{"CreateCluster", []string{"HaEnable"}, SupportPartly, "Only false: management nodes in pairs are not built, true is refused."},
 		{"CreateCluster", []string{"EcsOrder.Manager.Count"}, SupportPartly, "Has to fit DeployMode."},
+		{"CreateCluster", []string{"JobQueue"}, SupportPartly, "A letter, then letters, digits, - and _; not a name that hosts have."},
 		{"CreateCluster", []string{"PostInstallScript"}, SupportRefused, "Run InvokeShellCommand once the cluster is running."},
 		{"CreateCluster", []string{"InputFileUrl"}, SupportRefused, "Use CreateJobFile once the cluster is running."},
 		{"CreateCluster", []string{"AddOns"}, SupportRefused, "No add-ons are built."},
@@ -61,6 +62,8 @@ func SupportRows() []SupportRow {
 
 		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
 		{"CreateJobFile", []string{"Async"}, SupportNoEffect, atOnce},
+		{"SubmitJob", []string{"CommandLine"}, SupportPartly, "A command, lines of a script, or the name of a script in PackagePath. The #SBATCH and #PBS lines of a script have no effect: the other parameters say what the job needs."},
+		{"SubmitJob", []string{"StdoutRedirectPath", "StderrRedirectPath"}, SupportPartly, "Only inside the account's home, in a directory that exists; a path that ends with / is a directory."},
 		{"SubmitJob", []string{"ContainerId", "InputFileUrl", "UnzipCmd", "PostCmdLine", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
 		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},

@@ -270,5 +270,8 @@ func (s *Service) ecsInfo(c *store.Cluster, nodes []*store.Node) *api.DescribeCl
 			info.Compute.Count++
 		}
 	}
+	if !layouts[c.DeployMode].login { // the manager is the login node, told as it was asked for
+		info.Login.Count = deref(order.Login.Count, 0)
+	}
 	return info
 }

@@ -29,6 +29,9 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 	if err := refuseUnbuilt(q); err != nil {
 		return nil, err
 	}
+	if err := hpc.CheckQueueName(orElse(q.JobQueue, hpc.DefaultQueue)); err != nil {
+		return nil, api.InvalidParams.Errorf("cannot create a cluster: JobQueue: %v", err)
+	}
 	now := time.Now()
 	c := &store.Cluster{ID: newClusterID(s.Config.Region), Name: q.Name, Description: q.Description,
 		Owner: call.Owner, Status: hpc.ClusterUninit, Wanted: true, Scheduler: engine,
@@ -110,7 +113,7 @@ func (s *Service) software(q *api.CreateClusterRequest) (image Image, engine str
 	if q.ImageId != "" && q.ImageId != image.ID {
 		return image, "", api.ImageNotFound.Errorf("cannot create a cluster: ImageId %q does not exist; OsTag %s is image %s", q.ImageId, tag, image.ID)
 	}
-	engine = orElse(q.SchedulerType, s.Config.Scheduler)
+	engine = strings.ToLower(orElse(q.SchedulerType, s.Config.Scheduler))
 	if strings.HasPrefix(engine, "slurm") {
 		engine = "slurm" // slurm19, slurm20 and so on all mean the image's version
 	}

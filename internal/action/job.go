@@ -19,14 +19,14 @@ import (
 // CreateJobFile writes a file on the cluster as an account, inside its home.
 func (s *Service) CreateJobFile(ctx context.Context, q *api.CreateJobFileRequest) (*api.CreateJobFileResponse, error) {
 	tx := s.Store.Read()
+	if answer, err := replay[api.CreateJobFileResponse](ctx, tx, CallOf(ctx)); err != nil || answer != nil {
+		return answer, err // the file may have been written anew since
+	}
 	_, node, account, err := s.actAs(ctx, tx, q.ClusterId, q.RunasUser, q.RunasUserPassword, "create a job file")
 	if err != nil {
 		return nil, err
 	}
-	if strings.ContainsRune(q.TargetFile, 0) || strings.ContainsRune(q.Content, 0) {
-		return nil, api.InvalidParams.Errorf("cannot create a job file: TargetFile and Content must not hold NUL bytes")
-	}
-	file := link.AccountFile{Account: account.Name, Path: q.TargetFile, Content: []byte(q.Content)}
+	file := link.AccountFile{Account: account.Name, Path: strings.TrimPrefix(q.TargetFile, "~/"), Content: []byte(q.Content)}
 	if err := s.Links.Node(node.ID).WriteFile(ctx, file); errors.Is(err, link.ErrDenied) {
 		return nil, api.InvalidParams.Errorf("cannot create a job file: TargetFile %q: %v", q.TargetFile, err)
 	} else if err != nil {
@@ -195,9 +195,18 @@ func jobInfo(j *store.Job) api.ListJobsJobInfo {
 	nodes, _ := json.Marshal(j.NodeList) // strings always marshal
 	return api.ListJobsJobInfo{Id: j.PublicID, Name: j.Name, Owner: j.Owner, Priority: strconv.Itoa(j.Priority),
 		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(j.Started),
-		LastModifyTime: jobStamp(j.Modified), Stdout: j.Stdout, Stderr: j.Stderr, Comment: comment(j),
+		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: comment(j),
 		ArrayRequest: j.Spec.Array, ShellPath: "/bin/bash", Rerunable: j.Spec.Rerunable,
 		Resources: &api.ListJobsResources{Nodes: j.Nodes, Cores: j.Cores}}
+}
+
+// outputOf is the file that a job's output goes to, the job's id in it. The files
+// of an array's tasks stay a pattern.
+func outputOf(j *store.Job, path string) string {
+	if j.Spec.Array != "" {
+		return path
+	}
+	return strings.NewReplacer("%j", j.PublicID, "%A", j.PublicID).Replace(path)
 }
 
 // comment tells why a job waits, or how it ended.

@@ -11,7 +11,7 @@ import (
 
 func TestMemory(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]int{"": 0, "500": 500, "500MB": 500, "4GB": 4096, "4g": 4096, "1T": 1 << 20, "2048K": 2, "1 GiB": 1024} {
+	for text, want := range map[string]int{"": 0, "500": 500, "500MB": 500, "4GB": 4096, "4g": 4096, "1T": 1 << 20, "2048K": 2, "1 GiB": 1024, "1.5GB": 1536, "0.5": 1, "1K": 1} {
 		if got, err := memoryMB(text); err != nil || got != want {
 			t.Errorf("%q is %d MB (%v), want %d", text, got, err, want)
 		}

@@ -86,7 +86,7 @@ func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter)
 	if err != nil {
 		return nil, nil, err
 	}
-	pattern, err := regexp.Compile(f.pattern)
+	pattern, err := regexp.Compile("(?i)" + f.pattern) // as MySQL's (spec: ListNodes, HostName)
 	if err != nil {
 		return nil, nil, api.InvalidParams.Errorf("cannot list nodes: HostName %q is no regular expression: %v", f.pattern, err)
 	}

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -46,31 +47,36 @@ func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now 
 		return nil, api.TooManyNodes.Errorf("cannot create a cluster of %d nodes: the limit is %d", total, s.Config.MaxNodes)
 	}
 	queue := orElse(q.JobQueue, hpc.DefaultQueue)
+	manager, err1 := s.orderedType("Manager", orElse(order.Manager.InstanceType, s.Config.ManagerType))
+	login, err2 := s.orderedType("Login", orElse(order.Login.InstanceType, s.Config.LoginType))
+	compute, err3 := s.orderedType("Compute", orElse(order.Compute.InstanceType, s.Config.ComputeType))
+	if err := cmp.Or(err1, err2, err3); err != nil {
+		return nil, err
+	}
 	var nodes []*store.Node
-	add := func(roles []hpc.Role, typeName, param, hostname string) error {
-		t, known := s.Config.InstanceType(typeName)
-		if !known {
-			return api.InvalidParams.Errorf("cannot create a cluster: %s %q is no instance type; ListAvailableEcsTypes has those there are", param, typeName)
-		}
+	add := func(roles []hpc.Role, t hpc.InstanceType, hostname string) {
 		nodes = append(nodes, newNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes))*time.Microsecond)))
-		return nil
 	}
 	for i, roles := range lay.managers {
-		if err := add(roles, orElse(order.Manager.InstanceType, s.Config.ManagerType), "EcsOrder.Manager.InstanceType", managerNames[i]); err != nil {
-			return nil, err
-		}
+		add(roles, manager, managerNames[i])
 	}
 	for i := range logins {
-		if err := add([]hpc.Role{hpc.RoleLogin}, orElse(order.Login.InstanceType, s.Config.LoginType), "EcsOrder.Login.InstanceType", fmt.Sprintf("login%d", i)); err != nil {
-			return nil, err
-		}
+		add([]hpc.Role{hpc.RoleLogin}, login, fmt.Sprintf("login%d", i))
 	}
 	for i := range computes {
-		if err := add([]hpc.Role{hpc.RoleCompute}, orElse(order.Compute.InstanceType, s.Config.ComputeType), "EcsOrder.Compute.InstanceType", computeName(i)); err != nil {
-			return nil, err
-		}
+		add([]hpc.Role{hpc.RoleCompute}, compute, computeName(i))
 	}
 	return nodes, nil
+}
+
+// orderedType is the type of a role's nodes, which has to exist also while there
+// are none: nodes that are added later get it.
+func (s *Service) orderedType(role, name string) (hpc.InstanceType, error) {
+	t, known := s.Config.InstanceType(name)
+	if !known {
+		return t, api.InvalidParams.Errorf("cannot create a cluster: EcsOrder.%s.InstanceType %q is no instance type; ListAvailableEcsTypes has those there are", role, name)
+	}
+	return t, nil
 }
 
 func newNode(c *store.Cluster, roles []hpc.Role, t hpc.InstanceType, hostname, queue string, now time.Time) *store.Node {

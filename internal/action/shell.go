@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ehpc/api"
@@ -16,9 +15,6 @@ import (
 // InvokeShellCommand accepts a command for nodes of a cluster, all that are in
 // service if none is named. The reconcilers have it run as root, once a node.
 func (s *Service) InvokeShellCommand(ctx context.Context, q *api.InvokeShellCommandRequest) (*api.InvokeShellCommandResponse, error) {
-	if strings.ContainsRune(q.Command, 0) || strings.ContainsRune(q.WorkingDir, 0) {
-		return nil, api.InvalidParams.Errorf("cannot run the command: Command and WorkingDir must not hold NUL bytes")
-	}
 	now := time.Now()
 	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.InvokeShellCommandResponse, error) {
 		c, err := s.lockCluster(ctx, tx, q.ClusterId)

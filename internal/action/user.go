@@ -15,8 +15,11 @@ import (
 // maxUsersPerCall bounds the work that one call can cause: each password is hashed.
 const maxUsersPerCall = 100
 
-// reservedNames are accounts that every node has already.
-var reservedNames = map[string]bool{"daemon": true, "nobody": true, "systemd": true, "messagebus": true, "backup": true, "munge": true}
+// reservedNames are the accounts and groups that nodes have already, and those
+// that software on them expects to be the system's, as far as the rule for
+// names lets them through.
+var reservedNames = map[string]bool{"daemon": true, "nobody": true, "backup": true, "systemd": true, "messagebus": true,
+	"shadow": true, "operator": true, "nogroup": true, "dialout": true, "floppy": true, "plugdev": true}
 
 // AddUsers adds accounts, all or none.
 func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.AddUsersResponse, error) {
