@@ -2,26 +2,39 @@ package auth
 
 import (
 	"crypto/sha256"
+	"math"
 	"sync"
 	"time"
 )
 
-// maxNonces bounds the memory of nonces to about 60 MB.
-const maxNonces = 1_000_000
+const (
+	// maxNonces bounds the memory of nonces to about 60 MB.
+	maxNonces = 1_000_000
+	// keyNonces is the part of it that one key may fill: more than 250 requests a
+	// second for all of the window. What others sign is still accepted then.
+	keyNonces = maxNonces / 4
+)
 
 // nonces remembers which nonces were used, per access key, for as long as the
 // requests that carried them would still be in time.
 type nonces struct {
-	limit int
+	limit int // of all keys
+	share int // of one key
 
 	mu    sync.Mutex
-	used  map[[16]byte]int64 // fingerprint -> unix second after which it may go
-	swept time.Time          // when what is outdated was last thrown away
-	next  int64              // the earliest second at which a sweep frees something
+	keys  map[string]*usedNonces
+	total int
+	swept time.Time // when what is outdated was last thrown away
 }
 
-func newNonces(limit int) *nonces {
-	return &nonces{limit: limit, used: map[[16]byte]int64{}}
+// usedNonces are those of one key.
+type usedNonces struct {
+	until map[[16]byte]int64 // fingerprint -> unix second after which it may go
+	next  int64              // the earliest second after which one may go
+}
+
+func newNonces(limit, share int) *nonces {
+	return &nonces{limit: limit, share: share, keys: map[string]*usedNonces{}}
 }
 
 // use marks a nonce as used up to and including the second of until. A nonce
@@ -30,29 +43,71 @@ func (n *nonces) use(now time.Time, keyID, nonce string, until time.Time) error 
 	id := fingerprint(keyID, nonce)
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if end, ok := n.used[id]; ok && end >= now.Unix() {
-		return &Refusal{Reason: NonceUsed}
+	if used := n.keys[keyID]; used != nil {
+		if end, ok := used.until[id]; ok && end >= now.Unix() {
+			return &Refusal{Reason: NonceUsed}
+		}
 	}
-	if now.Sub(n.swept) >= time.Minute || len(n.used) >= n.limit && n.next < now.Unix() {
+	full, next := n.full(keyID)
+	if now.Sub(n.swept) >= time.Minute || full && next < now.Unix() {
 		n.sweep(now)
+		full, next = n.full(keyID)
 	}
-	if len(n.used) >= n.limit {
-		return &Refusal{Reason: Throttled, After: time.Unix(n.next+1, 0).Sub(now)}
+	if full {
+		return &Refusal{Reason: Throttled, After: time.Unix(next+1, 0).Sub(now)}
 	}
-	n.used[id] = until.Unix()
-	n.next = min(n.next, until.Unix())
+	n.add(keyID, id, until.Unix())
 	return nil
 }
 
+// full tells whether there is no room for a nonce of the key, and after which
+// second there is some.
+func (n *nonces) full(keyID string) (full bool, next int64) {
+	if used := n.keys[keyID]; used != nil && len(used.until) >= n.share {
+		return true, used.next
+	}
+	if n.total < n.limit {
+		return false, 0
+	}
+	next = math.MaxInt64
+	for _, used := range n.keys {
+		next = min(next, used.next)
+	}
+	return true, next
+}
+
+func (n *nonces) add(keyID string, id [16]byte, end int64) {
+	used := n.keys[keyID]
+	if used == nil {
+		used = &usedNonces{until: map[[16]byte]int64{}, next: end}
+		n.keys[keyID] = used
+	}
+	if _, again := used.until[id]; !again {
+		n.total++
+	}
+	used.until[id] = end
+	used.next = min(used.next, end)
+}
+
 func (n *nonces) sweep(now time.Time) {
-	n.swept = now
-	n.next = now.Add(2 * Window).Unix()
-	for id, end := range n.used {
+	n.swept, n.total = now, 0
+	for keyID, used := range n.keys {
+		used.sweep(now)
+		n.total += len(used.until)
+		if len(used.until) == 0 {
+			delete(n.keys, keyID)
+		}
+	}
+}
+
+func (u *usedNonces) sweep(now time.Time) {
+	u.next = math.MaxInt64
+	for id, end := range u.until {
 		if end < now.Unix() {
-			delete(n.used, id)
+			delete(u.until, id)
 			continue
 		}
-		n.next = min(n.next, end)
+		u.next = min(u.next, end)
 	}
 }
 

@@ -69,7 +69,7 @@ func NewVerifier(keys KeySource, started time.Time) *Verifier {
 		keys:    keys,
 		started: started.Truncate(time.Second),
 		nobody:  NewKey(""),
-		nonces:  newNonces(maxNonces),
+		nonces:  newNonces(maxNonces, keyNonces),
 	}
 }
 

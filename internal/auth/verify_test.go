@@ -282,7 +282,7 @@ func TestANonceIsGoodForOneRequest(t *testing.T) {
 
 func TestTheMemoryOfNoncesIsBounded(t *testing.T) {
 	t.Parallel()
-	n := newNonces(3)
+	n := newNonces(3, 3)
 	until := noon.Add(Window)
 	for i, end := range []time.Time{until, until.Add(5 * time.Second), until.Add(9 * time.Second)} {
 		if err := n.use(noon, "k", fmt.Sprint(i), end); err != nil {
@@ -300,8 +300,31 @@ func TestTheMemoryOfNoncesIsBounded(t *testing.T) {
 	if got := refusal(t, n.use(later, "k", "4", later.Add(Window))); got.Reason != Throttled || got.After != 5*time.Second {
 		t.Errorf("full again it answers %+v", got)
 	}
-	if len(n.used) != 3 {
-		t.Errorf("it remembers %d nonces", len(n.used))
+	if n.total != 3 || len(n.keys["k"].until) != 3 {
+		t.Errorf("it remembers %d nonces", n.total)
+	}
+}
+
+func TestOneKeyCannotFillTheMemoryOfNonces(t *testing.T) {
+	t.Parallel()
+	n := newNonces(5, 2)
+	for i := range 2 {
+		if err := n.use(noon, "busy", fmt.Sprint(i), noon.Add(Window+time.Duration(i)*time.Second)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := refusal(t, n.use(noon, "busy", "2", noon.Add(Window))); got.Reason != Throttled || got.After != Window+time.Second {
+		t.Errorf("beyond its share it is answered %+v", got)
+	}
+	if got := refusal(t, n.use(noon, "busy", "1", noon.Add(Window))); got.Reason != NonceUsed {
+		t.Errorf("a replay is refused as %q", got.Reason)
+	}
+	if err := n.use(noon, "other", "0", noon.Add(Window)); err != nil {
+		t.Errorf("another key: %v", err)
+	}
+	later := noon.Add(Window + time.Second)
+	if err := n.use(later, "busy", "2", later.Add(Window)); err != nil {
+		t.Errorf("once one of its nonces is outdated: %v", err)
 	}
 }
 
