@@ -94,6 +94,7 @@ func TestSlurmJobs(t *testing.T) {
 			"scontrol update jobid=" + id + " wckey=other",
 			"sbatch -J 'x JobState=COMPLETED' --wrap true",
 			"sbatch -J 'a\nb' --wrap true",
+			"sbatch -A 'a\nb' --wrap true",
 		} {
 			if out, err := c.try("manager", "20001:20001", "cd /; "+command); err == nil {
 				t.Errorf("%s was allowed: %s", command, out)

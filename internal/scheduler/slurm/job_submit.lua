@@ -22,6 +22,9 @@ local function faulty(job)
   if not plain(job.std_out, "\n") or not plain(job.std_err, "\n") then
     return "the job's output files hold what is not allowed in their names"
   end
+  if job.account ~= nil and not job.account:find("^[%w._-]*$") then
+    return "the job's account holds what is not allowed in it"
+  end
   if job.wckey ~= nil and not job.wckey:find("^%*?[%w._-]*$") then
     return "the job's wckey holds what is not allowed in it"
   end
