@@ -35,8 +35,9 @@ check: ## format, vet, linters, known vulnerabilities, layers, generated files
 generate: ## write again what is generated from the catalogue and from code
 	$(GO) generate ./...
 
-bench: ## the benchmarks
-	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/... ./test/bench
+bench: deps image ## the benchmarks; those of a whole service go to docs/benchmarks.md
+	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/...
+	EHPC_BENCH_TABLE=$(CURDIR)/docs/benchmarks.md $(GO) test -run '^$$' -bench . -benchmem ./test/bench
 
 clean: ## remove what was built (never ./data)
 	rm -rf bin

@@ -1,0 +1,9 @@
+package bench
+
+import (
+	"testing"
+
+	"ehpc/test/e2e/rig"
+)
+
+func TestMain(m *testing.M) { rig.Main(m) }
