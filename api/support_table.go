@@ -63,7 +63,7 @@ func SupportRows() []SupportRow {
 		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
 		{"CreateJobFile", []string{"Async"}, SupportNoEffect, atOnce},
 		{"SubmitJob", []string{"CommandLine"}, SupportPartly, "A command, lines of a script, or the name of a script in PackagePath. The #SBATCH and #PBS lines of a script have no effect: the other parameters say what the job needs."},
-		{"SubmitJob", []string{"StdoutRedirectPath", "StderrRedirectPath"}, SupportPartly, "Only inside the account's home, in a directory that exists; a path that ends with / is a directory."},
+		{"SubmitJob", []string{"StdoutRedirectPath", "StderrRedirectPath"}, SupportPartly, "Only inside the account's home, in a directory that exists; for a directory, the file in it is slurm-<id>.out."},
 		{"SubmitJob", []string{"ContainerId", "InputFileUrl", "UnzipCmd", "PostCmdLine", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
 		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},

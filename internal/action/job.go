@@ -214,6 +214,8 @@ func comment(j *store.Job) string {
 	switch {
 	case !j.State.Ended():
 		return j.Reason
+	case j.ExitCode == hpc.ExitNotLaunched:
+		return fmt.Sprintf("exit status %d: the job could not be started; its working directory, or the directory of its output, is missing or closed to the account", j.ExitCode)
 	case j.ExitCode != 0:
 		return fmt.Sprintf("exit status %d", j.ExitCode)
 	}

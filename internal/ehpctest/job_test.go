@@ -52,6 +52,7 @@ func TestAJobRunsToItsEnd(t *testing.T) {
 	}{
 		{"a job that ends well is completed", schedfake.Outcome{}, "COMPLETED", ""},
 		{"a job that fails tells its exit status", schedfake.Outcome{ExitCode: 7}, "FAILED", "exit status 7"},
+		{"a job without its directory tells what is missing", schedfake.Outcome{ExitCode: hpc.ExitNotLaunched}, "FAILED", "exit status 181: the job could not be started; its working directory, or the directory of its output, is missing or closed to the account"},
 		{"a job over its walltime is timed out", schedfake.Outcome{State: hpc.JobTimeout}, "TIMEOUT", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -28,6 +28,10 @@ func (s JobState) Ended() bool {
 	return false
 }
 
+// ExitNotLaunched is the exit status of a job that could not be started on its
+// node: its working directory, or the directory of its output, is not there.
+const ExitNotLaunched = 128 + 53 // as Slurm has it, a signal that there is not
+
 // JobSpec is a job as handed to a scheduler.
 type JobSpec struct {
 	Token     string // ours, unguessable, lower case; marks the job in the scheduler's records

@@ -18,6 +18,7 @@ import (
 // before the submission and the id after it: only a token whose id is missing
 // there is looked for in the scheduler's records.
 func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
+	job.Stdout, job.Stderr = outputFile(job.Stdout), outputFile(job.Stderr)
 	argv, err := sbatchArgs(job)
 	if err != nil {
 		return "", err
@@ -44,6 +45,14 @@ func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 		return "", fmt.Errorf("cannot submit: %w", err)
 	}
 	return id, c.submits.end(job.Token, id)
+}
+
+// outputFile is the file for the output at path, which may be a directory.
+func outputFile(path string) string {
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return strings.TrimSuffix(path, "/") + "/slurm-%j.out"
+	}
+	return path
 }
 
 // sbatch runs the command and reads the id that it prints.

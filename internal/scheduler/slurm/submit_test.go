@@ -162,3 +162,13 @@ func TestIDsThatAreNoneAreRefused(t *testing.T) {
 		}
 	}
 }
+
+func TestOutputMayBeADirectory(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for path, want := range map[string]string{"": "", dir: dir + "/slurm-%j.out", dir + "/": dir + "/slurm-%j.out", dir + "/out": dir + "/out"} {
+		if got := outputFile(path); got != want {
+			t.Errorf("%q goes to %q, want %q", path, got, want)
+		}
+	}
+}
