@@ -74,7 +74,7 @@ func clusterTask(info *api.ListTasksTasks, c *store.Cluster, nodes []*store.Node
 	}
 	switch c.Status {
 	case hpc.ClusterRunning:
-		info.Status = "Success"
+		info.Status, info.CurrentStep = "Success", info.TotalSteps // nodes that came later are no part of it
 	case hpc.ClusterException:
 		info.Status, info.Errors = "Failed", c.Reason
 	}

@@ -87,3 +87,24 @@ func TestHostNamesAreMatchedInAnyCase(t *testing.T) {
 		}
 	}
 }
+
+func TestACommandFailsWithTheNodeThatIsDeletedUnderIt(t *testing.T) {
+	t.Parallel()
+	p := Start(t, NewWorld(provfake.Options{}), Options{})
+	id := p.Create(t, 1)
+	nodes := p.Nodes(t, id)
+	last := nodes[len(nodes)-1].Id
+	var a api.InvokeShellCommandResponse
+	must(t, p.Do(t.Context(), &api.InvokeShellCommandRequest{ClusterId: id, Command: Endless,
+		Instance: []api.InvokeShellCommandRequestInstance{{Id: last}}}, &a))
+	must(t, p.Do(t.Context(), &api.DeleteNodesRequest{ClusterId: id, ReleaseInstance: true,
+		Instance: []api.DeleteNodesRequestInstance{{Id: last}}}, &api.DeleteNodesResponse{}))
+	var results api.ListInvocationResultsResponse
+	p.Until(t, "the command has failed", func() bool {
+		must(t, p.Do(t.Context(), &api.ListInvocationResultsRequest{ClusterId: id, CommandId: a.CommandId, PageNumber: 1, PageSize: 10}, &results))
+		return results.InvocationResults.InvocationResult[0].InvokeRecordStatus == "Failed"
+	})
+	if r := results.InvocationResults.InvocationResult[0]; r.Success || r.FinishedTime == "" || !strings.Contains(r.Message, "deleted") {
+		t.Errorf("result %+v", r)
+	}
+}

@@ -240,6 +240,9 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 		if err := tx.DropNode(ctx, n.ID); err != nil {
 			return err
 		}
+		if err := tx.FailResults(ctx, n.ID, "the node was deleted while the command ran", time.Now()); err != nil {
+			return err
+		}
 		return tx.Log(ctx, n.ClusterID, "DeleteNodes", store.Info, fmt.Sprintf("node %s (%s) is gone", n.Hostname, n.ID), time.Now())
 	})
 }

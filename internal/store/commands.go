@@ -105,3 +105,11 @@ func (tx Tx) OpenCommands(ctx context.Context) ([]OpenCommand, error) {
 func (tx Tx) SaveResult(ctx context.Context, r *CommandResult) error {
 	return one(tx.db.NewUpdate().Model(r).WherePK().Where("status = ?", hpc.CommandRunning).Exec(ctx))
 }
+
+// FailResults closes what is still open on a node that is gone.
+func (tx Tx) FailResults(ctx context.Context, nodeID, why string, now time.Time) error {
+	_, err := tx.db.NewUpdate().Model((*CommandResult)(nil)).Set("status = ?", hpc.CommandFailed).
+		Set("exit_code = ?", -1).Set("output = ?", why).Set("finished = ?", now).
+		Where("node_id = ? AND status = ?", nodeID, hpc.CommandRunning).Exec(ctx)
+	return err
+}
