@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"strings"
+	"time"
 
 	"ehpc/internal/scheduler"
 )
@@ -108,7 +109,7 @@ func (c *client) Down(ctx context.Context, node, reason string) error {
 	}
 	err = c.update(ctx, node, "down", reason, func(n scheduler.Node) bool { return n.State == scheduler.NodeDown })
 	if err == nil {
-		c.requeued.add(jobs, node)
+		c.requeued.add(time.Now(), jobs, node)
 	}
 	return err
 }
