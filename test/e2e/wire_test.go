@@ -87,7 +87,7 @@ func testDisabledKey(t *testing.T, c *rig.Cluster) {
 		return string(out)
 	}
 	config := c.Config
-	for line := range strings.Lines(key("create", "somebody")) {
+	for line := range strings.Lines(key("create", "--owner", "somebody")) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
 		switch name {
 		case "ALIBABA_CLOUD_ACCESS_KEY_ID":

@@ -74,15 +74,21 @@ func (c *Cluster) AwaitJob(t testing.TB, id, state string) api.ListJobsJobInfo {
 			return job
 		}
 		if slices.Contains(ended, job.State) {
-			t.Fatalf("job %s is %s (%s), not %s; output:\n%s", id, job.State, job.Comment, state, c.Try(t, "manager", "cat "+job.Stdout).Output)
+			t.Fatalf("job %s is %s (%s), not %s; %s", id, job.State, job.Comment, state, c.evidence(t, job))
 		}
 		select {
 		case <-deadline:
-			t.Fatalf("job %s is %s (%s) and not %s after %s; the scheduler shows\n%s", id, job.State, job.Comment, state, jobLimit,
-				c.Try(t, "manager", "squeue --all; sinfo --all; tail -n 20 /ehpc/state/slurm/jobcomp.log").Output)
+			t.Fatalf("job %s is %s (%s) and not %s after %s; %s", id, job.State, job.Comment, state, jobLimit, c.evidence(t, job))
 		case <-tick.C:
 		}
 	}
+}
+
+// evidence is what a cluster tells of a job that did not do what it should.
+func (c *Cluster) evidence(t testing.TB, job api.ListJobsJobInfo) string {
+	t.Helper()
+	return "its output, the scheduler's view, its records and its log:\n" + c.Try(t, "manager", "tail -n 20 "+job.Stdout+
+		"; squeue --all; sinfo --all; tail -n 10 /ehpc/state/slurm/jobcomp.log; tail -n 60 /var/log/ehpc/slurmctld/current").Output
 }
 
 // jobLimit is how long a job of a test may take to come into a state.
