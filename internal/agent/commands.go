@@ -61,11 +61,11 @@ func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, 
 		return result, err
 	}
 	if running {
-		return hpc.CommandResult{Status: hpc.CommandRunning}, nil
+		return hpc.CommandResult{Status: hpc.CommandRunning, Output: a.journal.printed(id)}, nil
 	}
 	return hpc.CommandResult{
 		Status: hpc.CommandFailed, ExitCode: -1, Finished: time.Now(),
-		Output: "the command was interrupted and its result is lost",
+		Output: a.journal.printed(id) + "the command was interrupted and its result is lost",
 	}, nil
 }
 

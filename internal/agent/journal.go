@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strings"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -15,7 +16,8 @@ import (
 )
 
 // journal keeps commands on disk, two files each: what was asked for, written
-// before the start, and the result, written by the runner at the end.
+// before the start, and the result, written by the runner at the end. While one
+// runs, a third holds what it has printed.
 type journal struct{ dir string }
 
 // entry is what was asked for and which process does it.
@@ -30,6 +32,16 @@ var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$`)
 func (j journal) asked(id string) string  { return filepath.Join(j.dir, id+".command.json") }
 func (j journal) result(id string) string { return filepath.Join(j.dir, id+".json") }
 func (j journal) lock(id string) string   { return filepath.Join(j.dir, id+".lock") }
+func (j journal) output(id string) string { return filepath.Join(j.dir, id+".out") }
+
+// printed is what a command has printed so far; "" when that cannot be told.
+func (j journal) printed(id string) string {
+	text, err := os.ReadFile(j.output(id))
+	if err != nil {
+		return ""
+	}
+	return strings.ToValidUTF8(string(text), "?")
+}
 
 // begin writes down that the command is about to run; false if it was before.
 func (j journal) begin(cmd hpc.Command, now time.Time) (fresh bool, err error) {

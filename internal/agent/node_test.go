@@ -221,7 +221,7 @@ func testCommands(t *testing.T, c *cluster) {
 		}
 		c.in("manager", "0:0", "s6-svc -wR -k /service/agent")
 		c.until("the agent is back", func() bool { _, err := node.State(t.Context()); return err == nil })
-		if got, err := node.CommandResult(t.Context(), cmd.ID); err != nil || got.Status != hpc.CommandRunning {
+		if got, err := node.CommandResult(t.Context(), cmd.ID); err != nil || got.Status != hpc.CommandRunning || got.Output != "begun\n" {
 			t.Errorf("after the restart: %+v, %v", got, err)
 		}
 		c.in("manager", "0:0", "touch /tmp/go")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -30,13 +31,21 @@ func RunCommand(ctx context.Context, root, dir, id string) error {
 	}
 	// Only this process may keep the lock: the agent watches it to see the runner end.
 	syscall.CloseOnExec(3)
-	result := execute(ctx, files{root}, e.Command)
+	printed, err := os.OpenFile(j.output(id), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, 0o600)
+	if err != nil {
+		return fmt.Errorf("cannot write the commands' journal: %w", err)
+	}
+	result := execute(ctx, files{root}, e.Command, printed)
 	result.Finished = time.Now()
-	return j.save(j.result(id), result)
+	if err := j.save(j.result(id), result); err != nil {
+		return err
+	}
+	return errors.Join(printed.Close(), os.Remove(j.output(id)))
 }
 
-// execute runs the command to its end or its time limit.
-func execute(ctx context.Context, f files, cmd hpc.Command) hpc.CommandResult {
+// execute runs the command to its end or its time limit. What it prints goes to
+// printed too, as it comes.
+func execute(ctx context.Context, f files, cmd hpc.Command, printed io.Writer) hpc.CommandResult {
 	failed := func(err error) hpc.CommandResult {
 		return hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1, Output: err.Error()}
 	}
@@ -59,7 +68,7 @@ func execute(ctx context.Context, f files, cmd hpc.Command) hpc.CommandResult {
 	if err != nil {
 		return failed(err)
 	}
-	out := &output{limit: hpc.CommandOutputLimit}
+	out := &output{limit: hpc.CommandOutputLimit, copy: printed}
 	c.Stdout, c.Stderr = out, out
 	// What the command leaves in the background may keep its output open.
 	c.WaitDelay = time.Second
@@ -135,6 +144,7 @@ func workDir(u user, asked string) (string, error) {
 // output keeps the first limit bytes of what is written to it.
 type output struct {
 	limit int
+	copy  io.Writer // gets them too
 	mu    sync.Mutex
 	text  []byte
 	cut   bool
@@ -150,7 +160,9 @@ func (o *output) Write(p []byte) (int, error) {
 	if len(p) > room {
 		o.cut = true
 	}
-	o.text = append(o.text, p[:min(len(p), room)]...)
+	kept := p[:min(len(p), room)]
+	o.text = append(o.text, kept...)
+	o.copy.Write(kept) // for whoever looks meanwhile; the result does not need it
 	return len(p), nil
 }
 

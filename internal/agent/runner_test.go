@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"io"
 	"os/exec"
 	"strings"
 	"testing"
@@ -13,7 +14,7 @@ import (
 
 func TestOutputIsBounded(t *testing.T) {
 	t.Parallel()
-	o := &output{limit: 100}
+	o := &output{limit: 100, copy: io.Discard}
 	for range 50 {
 		if n, err := o.Write([]byte("0123456\xff")); n != 8 || err != nil {
 			t.Fatalf("wrote %d, %v", n, err)
@@ -23,7 +24,7 @@ func TestOutputIsBounded(t *testing.T) {
 	if !o.truncated() || len(text) != 100 || !strings.HasSuffix(text, cutMark) || !strings.HasPrefix(text, "0123456?0") {
 		t.Errorf("got %q", text)
 	}
-	short := &output{limit: 8}
+	short := &output{limit: 8, copy: io.Discard}
 	short.Write([]byte("01234567"))
 	if short.truncated() || short.String() != "01234567" {
 		t.Errorf("got %q, truncated %v", short.String(), short.truncated())
@@ -47,16 +48,30 @@ func TestCommandsThatEndThemselves(t *testing.T) {
 	f := root(t, map[string]string{"etc/passwd": "root:x:0:0:root:/:/bin/bash\n"})
 	t.Run("an exit status is finished", func(t *testing.T) {
 		t.Parallel()
-		r := execute(t.Context(), f, hpc.Command{Content: "echo out; exit 7"})
+		r := execute(t.Context(), f, hpc.Command{Content: "echo out; exit 7"}, io.Discard)
 		if r.Status != hpc.CommandFinished || r.ExitCode != 7 || r.Output != "out\n" {
 			t.Errorf("got %+v", r)
+		}
+	})
+	t.Run("what it prints can be seen while it runs", func(t *testing.T) {
+		t.Parallel()
+		r, w := io.Pipe()
+		done := make(chan hpc.CommandResult)
+		go func() { done <- execute(t.Context(), f, hpc.Command{Content: "echo first; echo last"}, w) }()
+		first := make([]byte, 6)
+		if _, err := io.ReadFull(r, first); err != nil || string(first) != "first\n" {
+			t.Errorf("got %q, %v", first, err)
+		}
+		go io.Copy(io.Discard, r)
+		if got := <-done; got.Output != "first\nlast\n" {
+			t.Errorf("got %+v", got)
 		}
 	})
 	t.Run("a runner that is told to stop stops its command", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		if r := execute(ctx, f, hpc.Command{Content: "sleep 100 | sleep 100"}); r.Status != hpc.CommandStopped || r.ExitCode != 137 {
+		if r := execute(ctx, f, hpc.Command{Content: "sleep 100 | sleep 100"}, io.Discard); r.Status != hpc.CommandStopped || r.ExitCode != 137 {
 			t.Errorf("got %+v", r)
 		}
 	})

@@ -53,7 +53,7 @@ func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) erro
 	if err != nil {
 		return ctl.missCommand(ctx, o, limit, err)
 	}
-	if result.Status == hpc.CommandRunning {
+	if result.Status == hpc.CommandRunning && len(result.Output) <= o.Printed {
 		return nil
 	}
 	return ctl.saveResult(ctx, o, result)

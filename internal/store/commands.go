@@ -89,6 +89,7 @@ type OpenCommand struct {
 	Command
 	NodeID  string
 	Started bool
+	Printed int // bytes of its output that are known
 }
 
 // OpenCommands returns every command that is not done, per node.
@@ -96,7 +97,7 @@ func (tx Tx) OpenCommands(ctx context.Context) ([]OpenCommand, error) {
 	var rows []OpenCommand
 	err := tx.db.NewSelect().TableExpr("command_results AS r").
 		Join("JOIN commands AS c ON c.id = r.command_id").
-		ColumnExpr("c.*, r.node_id, r.started").
+		ColumnExpr("c.*, r.node_id, r.started, octet_length(r.output) AS printed").
 		Where("r.status = ?", hpc.CommandRunning).OrderExpr("c.created").Scan(ctx, &rows)
 	return rows, err
 }
