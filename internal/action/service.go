@@ -118,14 +118,14 @@ func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
 	return nil
 }
 
-// spreadLimit is how long a caller waits for a change to reach the nodes.
+// spreadLimit is how long a call may last that waits for its change to reach the nodes.
 const spreadLimit = 2 * time.Second
 
 // spread waits until a change that was committed has reached the cluster's
 // nodes, so that a caller who goes on at once finds it there. A node that takes
 // longer gets it later by itself.
-func (s *Service) spread(ctx context.Context, clusterID string) {
-	ctx, cancel := context.WithTimeout(ctx, spreadLimit)
+func (s *Service) spread(ctx context.Context, clusterID string, begun time.Time) {
+	ctx, cancel := context.WithDeadline(ctx, begun.Add(spreadLimit))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ehpc/api"
@@ -34,13 +36,13 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		return nil, err
 	}
 	now := time.Now()
+	hashes, err := hashPasswords(q.User)
+	if err != nil {
+		return nil, err
+	}
 	accounts := make([]*store.Account, len(q.User))
 	for i, u := range q.User {
-		hash, err := auth.HashPassword(u.Password)
-		if err != nil {
-			return nil, fmt.Errorf("cannot hash the password of user %s: %w", u.Name, err)
-		}
-		accounts[i] = &store.Account{ClusterID: q.ClusterId, Name: u.Name, UserGroup: u.Group, PasswordHash: hash, Added: now}
+		accounts[i] = &store.Account{ClusterID: q.ClusterId, Name: u.Name, UserGroup: u.Group, PasswordHash: hashes[i], Added: now}
 	}
 	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.AddUsersResponse, error) {
 		if _, err := s.lockCluster(ctx, tx, q.ClusterId); err != nil {
@@ -63,9 +65,29 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		return &api.AddUsersResponse{}, nil
 	})
 	if err == nil {
-		s.spread(ctx, q.ClusterId)
+		s.spread(ctx, q.ClusterId, now)
 	}
 	return answer, err
+}
+
+// hashPasswords hashes on all cores: a full call must be answered before clients
+// give it up.
+func hashPasswords(users []api.AddUsersRequestUser) ([]string, error) {
+	hashes, errs := make([]string, len(users)), make([]error, len(users))
+	var next atomic.Int64
+	var workers sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(users)) {
+		workers.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(users)); i = next.Add(1) - 1 {
+				hashes[i], errs[i] = auth.HashPassword(users[i].Password)
+			}
+		})
+	}
+	workers.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("cannot hash the users' passwords: %w", err)
+	}
+	return hashes, nil
 }
 
 func usernameExists(clusterID, name string) error {
