@@ -5,7 +5,7 @@ SHELL       := /bin/bash
 GO   ?= go
 DATA ?= data
 
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
+BUILD   := $(shell git describe --tags --always --dirty 2>/dev/null || echo development)
 
 # Nodes run a static agent; the server needs no C either.
 export CGO_ENABLED = 0
@@ -21,7 +21,7 @@ run: deps image ## a dev server in the foreground; its data in ./data
 	bin/ehpc dev --data $(DATA) --listen 127.0.0.1:8412
 
 build: ## bin/ehpc and bin/ehpc-agent
-	$(GO) build -ldflags "-X main.version=$(VERSION)" -o bin/ ./cmd/...
+	$(GO) build -ldflags "-X main.build=$(BUILD)" -o bin/ ./cmd/...
 
 ##@ Work on it
 .PHONY: test check generate bench clean

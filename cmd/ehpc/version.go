@@ -9,8 +9,11 @@ import (
 	"ehpc/api"
 )
 
-// version is set by the linker.
-var version = "development"
+// release is the version that the API tells; the changelog says what is in it.
+const release = "0.1.0"
+
+// build is the commit that this was built from, set by the linker.
+var build = "development"
 
 func (c *cli) newVersionCommand() *cobra.Command {
 	return &cobra.Command{
@@ -18,7 +21,7 @@ func (c *cli) newVersionCommand() *cobra.Command {
 		Short: "Show this program's version and the API's",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "ehpc %s (API %s, %s)\n", version, api.Spec().Version, runtime.Version())
+			_, err := fmt.Fprintf(cmd.OutOrStdout(), "ehpc %s (build %s, API %s, %s)\n", release, build, api.Spec().Version, runtime.Version())
 			return err
 		},
 	}
