@@ -100,12 +100,18 @@ func badJob(param, format string, args ...any) error {
 
 // refuseUnbuiltJob refuses what would silently not happen.
 func refuseUnbuiltJob(q *api.SubmitJobRequest) error {
-	for param, given := range map[string]bool{"ContainerId": q.ContainerId != "", "InputFileUrl": q.InputFileUrl != "",
-		"UnzipCmd": q.UnzipCmd != "", "PostCmdLine": q.PostCmdLine != "",
-		"JobRetry": q.JobRetry != (api.SubmitJobRequestJobRetry{})} {
-		if given {
-			return badJob(param, "it is not available; leave it out")
+	var refused []string
+	for _, p := range []struct {
+		name  string
+		given bool
+	}{{"ContainerId", q.ContainerId != ""}, {"InputFileUrl", q.InputFileUrl != ""}, {"UnzipCmd", q.UnzipCmd != ""},
+		{"PostCmdLine", q.PostCmdLine != ""}, {"JobRetry", q.JobRetry != (api.SubmitJobRequestJobRetry{})}} {
+		if p.given {
+			refused = append(refused, p.name)
 		}
+	}
+	if len(refused) > 0 {
+		return badJob(strings.Join(refused, ", "), "not available; leave it out")
 	}
 	return nil
 }

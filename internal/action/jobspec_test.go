@@ -1,6 +1,7 @@
 package action
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -79,4 +80,12 @@ func FuzzJobSpec(f *testing.F) {
 			t.Errorf("%+v", spec)
 		}
 	})
+}
+
+func TestEverythingUnbuiltIsNamed(t *testing.T) {
+	t.Parallel()
+	err := refuseUnbuiltJob(&api.SubmitJobRequest{ContainerId: "c", UnzipCmd: "tar", PostCmdLine: "true"})
+	if err == nil || !strings.Contains(err.Error(), "ContainerId, UnzipCmd, PostCmdLine: not available") {
+		t.Errorf("error %v", err)
+	}
 }

@@ -80,6 +80,16 @@ func TestTheQueueIsRead(t *testing.T) {
 	}
 }
 
+func TestAnArraysOutputIsAPattern(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string]string{"/home/a/slurm-101.out": "/home/a/slurm-84_%a.out", "/home/a/out-%a": "/home/a/out-%a",
+		"/home/a/slurm-84.out": "/home/a/slurm-84.out", "": ""} {
+		if got := arrayOutput(file, "101", "84"); got != want {
+			t.Errorf("%q is %q, want %q", file, got, want)
+		}
+	}
+}
+
 func FuzzParseQueue(f *testing.F) {
 	f.Add([]byte(queueText))
 	f.Add([]byte("5" + unit))

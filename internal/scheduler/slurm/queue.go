@@ -83,6 +83,9 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		State: p.state(f[fState]), Nodes: p.hosts(f[fNodes]),
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
+	if job.Array != "" {
+		job.Stdout, job.Stderr = arrayOutput(job.Stdout, f[fJob], job.Array), arrayOutput(job.Stderr, f[fJob], job.Array)
+	}
 	job.Held = job.State == hpc.JobPending && strings.HasPrefix(job.Reason, "JobHeld")
 	if job.Reason == "None" {
 		job.Reason = ""
@@ -91,6 +94,15 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
 	return job, p.err
+}
+
+// arrayOutput is the pattern of the files that an array's tasks write. squeue
+// names a file that there is not when they go by their own ids.
+func arrayOutput(file, id, array string) string {
+	if dir, own := strings.CutSuffix(file, "/slurm-"+id+".out"); own {
+		return dir + "/slurm-" + array + "_%a.out"
+	}
+	return file
 }
 
 // jobID names a job as scheduler.Job wants it. Slurm gives every started task of
