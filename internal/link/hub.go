@@ -1,6 +1,7 @@
 package link
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,6 +32,8 @@ type node struct {
 	listener net.Listener
 	session  *yamux.Session
 	since    time.Time
+	connects pace
+	changes  pace
 }
 
 // NewHub makes a hub. changed is called, without blocking for long, when a
@@ -75,6 +78,7 @@ func (h *Hub) accept(n *node) {
 			time.Sleep(100 * time.Millisecond) // out of file descriptors: do not spin
 			continue
 		}
+		n.connects.wait(context.Background())
 		session, err := yamux.Server(conn, muxConfig())
 		if err != nil {
 			conn.Close()
@@ -101,7 +105,10 @@ func (h *Hub) run(n *node, session *yamux.Session) {
 	h.changed(n.id)
 
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /changed", func(w http.ResponseWriter, _ *http.Request) {
+	mux.HandleFunc("POST /changed", func(w http.ResponseWriter, r *http.Request) {
+		if n.changes.wait(r.Context()) != nil {
+			return // the agent is gone
+		}
 		h.changed(n.id)
 		w.WriteHeader(http.StatusNoContent)
 	})

@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -65,6 +66,18 @@ func (b *bench) restart() {
 	}
 	b.hub = hub
 	b.Cleanup(func() { hub.Close() })
+}
+
+// countingHub listens in a directory and counts how often it was woken.
+func countingHub(t *testing.T) (dir string, woken *atomic.Int64) {
+	t.Helper()
+	dir, woken = t.TempDir(), new(atomic.Int64)
+	hub := link.NewHub(slog.New(slog.DiscardHandler), func(string) { woken.Add(1) })
+	t.Cleanup(func() { hub.Close() })
+	if err := hub.Listen("i-1", dir); err != nil {
+		t.Fatal(err)
+	}
+	return dir, woken
 }
 
 // dial connects to the directory's socket, however long its path.
@@ -308,6 +321,36 @@ func TestHostileAgents(t *testing.T) {
 			}
 		})
 	}
+	t.Run("an agent that reports changes all the time wakes the server ten times a second", func(t *testing.T) {
+		t.Parallel()
+		dir, woken := countingHub(t)
+		a := link.NewAgent(slog.New(slog.DiscardHandler), dial(dir), http.NotFoundHandler())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		done := make(chan struct{})
+		go func() { a.Serve(ctx); close(done) }()
+		for ctx.Err() == nil {
+			a.Changed(ctx)
+		}
+		<-done
+		if n := woken.Load(); n < 2 || n > 13 { // its coming and going among them
+			t.Errorf("it did so %d times", n)
+		}
+	})
+	t.Run("an agent that connects all the time wakes the server as rarely", func(t *testing.T) {
+		t.Parallel()
+		dir, woken := countingHub(t)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		for ctx.Err() == nil {
+			if conn, err := dial(dir)(ctx); err == nil {
+				conn.Close()
+			}
+		}
+		if n := woken.Load(); n < 2 || n > 22 { // one for its coming and one for its going
+			t.Errorf("it did so %d times", n)
+		}
+	})
 	t.Run("an agent that falls silent is soon taken for gone", func(t *testing.T) {
 		t.Parallel()
 		b := newBench(t)
