@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"encoding/json"
+	"errors"
 	"net/url"
 	"strings"
 	"testing"
@@ -107,4 +108,36 @@ func TestACommandFailsWithTheNodeThatIsDeletedUnderIt(t *testing.T) {
 	if r := results.InvocationResults.InvocationResult[0]; r.Success || r.FinishedTime == "" || !strings.Contains(r.Message, "deleted") {
 		t.Errorf("result %+v", r)
 	}
+}
+
+func TestAClusterInExceptionIsOnlyGoodForDeletion(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	for range 40 { // more than are tried
+		w.Machines.Fail(provfake.Create, errors.New("no space left"))
+	}
+	p := Start(t, w, Options{})
+	id := p.Ask(t, 1)
+	p.Until(t, "the cluster is in exception", func() bool { return p.Describe(t, id).Status == "exception" })
+	for action, params := range map[string]string{
+		"AddNodes":           "Count=1",
+		"DeleteNodes":        "Instance.1.Id=i-1",
+		"AddUsers":           "User.1.Name=worker&User.1.Group=users&User.1.Password=" + password,
+		"CreateJobFile":      "TargetFile=a&Content=b&RunasUser=worker&RunasUserPassword=" + password,
+		"SubmitJob":          "CommandLine=true&RunasUser=worker&RunasUserPassword=" + password,
+		"InvokeShellCommand": "Command=true",
+	} {
+		values, err := url.ParseQuery(params)
+		must(t, err)
+		values.Set("ClusterId", id)
+		_, err = p.Call(t.Context(), action, values)
+		if got := codeOf(t, err); got != "InvalidClusterStatus" {
+			t.Errorf("%s: code %s", action, got)
+		}
+	}
+	must(t, p.Do(t.Context(), &api.DeleteClusterRequest{ClusterId: id}, &api.DeleteClusterResponse{}))
+	p.Until(t, "the cluster is gone", func() bool {
+		err := p.Do(t.Context(), &api.DescribeClusterRequest{ClusterId: id}, &api.DescribeClusterResponse{})
+		return err != nil && codeOf(t, err) == "ClusterNotFound"
+	})
 }
