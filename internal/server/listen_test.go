@@ -194,3 +194,47 @@ func TestOurClientIsServedOverTLS(t *testing.T) {
 		}
 	}
 }
+
+func TestLargeBodiesOfStrangersHaveTheirPlaces(t *testing.T) {
+	t.Parallel()
+	address := newKit(nil).listen(t, 0, nil)
+	code := func(size int) string {
+		t.Helper()
+		resp, err := http.Post("http://"+address, "application/x-www-form-urlencoded", strings.NewReader(strings.Repeat("x", size)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		var a struct{ Code string }
+		if err := json.NewDecoder(resp.Body).Decode(&a); err != nil {
+			t.Fatal(err)
+		}
+		return a.Code
+	}
+	until := func(size int, want string) {
+		t.Helper()
+		got := ""
+		for deadline := time.Now().Add(10 * time.Second); got != want && time.Now().Before(deadline); {
+			got = code(size)
+		}
+		if got != want {
+			t.Errorf("a request of %d bytes is answered %q, want %q", size, got, want)
+		}
+	}
+	var slow []net.Conn
+	for range largeBodies {
+		conn, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		io.WriteString(conn, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n"+strings.Repeat("x", smallBody+1))
+		slow = append(slow, conn)
+	}
+	until(smallBody+1, "ServiceUnavailable")
+	until(smallBody-1, "MissingAccessKeyId")
+	for _, conn := range slow {
+		conn.Close()
+	}
+	until(smallBody+1, "MissingAccessKeyId")
+}

@@ -32,6 +32,7 @@ type server struct {
 	Options
 	verifier *auth.Verifier
 	steps    []step
+	large    chan struct{} // the places of large bodies
 }
 
 // step is one stage of a request's way; its error ends it.
@@ -40,7 +41,7 @@ type step func(*exchange) error
 // New returns the handler of the API. Requests signed before this moment are
 // refused, since their nonces may have been used with an earlier process.
 func New(options Options) http.Handler {
-	s := &server{Options: options, verifier: auth.NewVerifier(options.Keys, time.Now())}
+	s := &server{Options: options, verifier: auth.NewVerifier(options.Keys, time.Now()), large: make(chan struct{}, largeBodies)}
 	s.steps = []step{
 		s.admit,
 		s.parse,
@@ -60,6 +61,7 @@ type exchange struct {
 	id     string
 	format api.Format
 
+	large   bool // holds a place of server.large
 	signed  auth.Request
 	acs3    bool
 	key     auth.Key
@@ -74,6 +76,11 @@ type exchange struct {
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	begun := time.Now()
 	x := &exchange{http: r, writer: w, id: strings.ToUpper(uuid.NewString()), format: formatIn(r.URL.RawQuery)}
+	defer func() {
+		if x.large {
+			<-s.large
+		}
+	}()
 	status := http.StatusOK
 	err := s.run(x)
 	if err != nil {
