@@ -8,6 +8,7 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -77,7 +78,7 @@ func list[T any](s screen, items []T, columns ...column[T]) error {
 	cells := make([]string, len(columns))
 	row := func(cell func(column[T]) string) {
 		for i, c := range columns {
-			cells[i] = cell(c)
+			cells[i] = shown(cell(c))
 			if cells[i] == "" {
 				cells[i] = "-"
 			}
@@ -91,12 +92,26 @@ func list[T any](s screen, items []T, columns ...column[T]) error {
 	return w.Flush()
 }
 
+// shown is text for a terminal: what comes from nodes, such as the names of jobs,
+// may hold what terminals obey.
+func shown(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t':
+			return ' '
+		case unicode.IsControl(r):
+			return '?'
+		}
+		return r
+	}, text)
+}
+
 // fields prints names and values below each other; empty values are left out.
 func (s screen) fields(pairs ...string) error {
 	w := tabwriter.NewWriter(s.out, 0, 0, 2, ' ', 0)
 	for i := 0; i+1 < len(pairs); i += 2 {
 		if pairs[i+1] != "" {
-			fmt.Fprintf(w, "%s\t%s\n", pairs[i], pairs[i+1])
+			fmt.Fprintf(w, "%s\t%s\n", pairs[i], shown(pairs[i+1]))
 		}
 	}
 	return w.Flush()
