@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,7 +44,8 @@ func (j journal) printed(id string) string {
 	return strings.ToValidUTF8(string(text), "?")
 }
 
-// begin writes down that the command is about to run; false if it was before.
+// begin writes down, durably, that the command is about to run; false if it was
+// before, or by another call at the same time.
 func (j journal) begin(cmd hpc.Command, now time.Time) (fresh bool, err error) {
 	if !validID.MatchString(cmd.ID) {
 		return false, fmt.Errorf("%.40q is not a command's id", cmd.ID)
@@ -54,7 +56,32 @@ func (j journal) begin(cmd hpc.Command, now time.Time) (fresh bool, err error) {
 	if _, err := os.Lstat(j.asked(cmd.ID)); err == nil {
 		return false, nil
 	}
-	return true, j.save(j.asked(cmd.ID), entry{cmd, bootID(), now})
+	mine := filepath.Join(j.dir, "."+rand.Text())
+	defer os.Remove(mine)
+	err = j.save(mine, entry{cmd, bootID(), now})
+	if err != nil {
+		return false, err
+	}
+	err = os.Link(mine, j.asked(cmd.ID))
+	if errors.Is(err, fs.ErrExist) {
+		return false, nil
+	}
+	if err == nil {
+		err = j.sync()
+	}
+	if err != nil {
+		return false, fmt.Errorf("cannot write the commands' journal: %w", err)
+	}
+	return true, nil
+}
+
+// sync makes the names of new files survive a power cut.
+func (j journal) sync() error {
+	dir, err := os.Open(j.dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
 }
 
 func (j journal) save(path string, value any) error {
