@@ -37,6 +37,10 @@ func (c *cluster) pid(service string) string {
 
 func TestNode(t *testing.T) {
 	c := openCluster(t, 0)
+	// An earlier set-up was cut off after it put these in place and before s6 was told.
+	c.in("manager", "0:0", `cd /service && for s in munged left; do
+		mkdir -p $s/log /var/log/ehpc/$s && touch $s/ehpc && printf '#!/bin/sh\nexec sleep 1000\n' > $s/run &&
+		printf '#!/bin/sh\nexec s6-log n3 s1000000 /var/log/ehpc/'$s'\n' > $s/log/run && chmod 755 $s/run $s/log/run; done`)
 	c.apply()
 	t.Run("accounts are known, with their groups", func(t *testing.T) {
 		for command, want := range map[string]string{

@@ -89,7 +89,7 @@ func (s S6) renew(ctx context.Context, dir string, script []byte) error {
 		return err
 	}
 	// Down first: a readiness check must not meet the old process.
-	if err := s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir); err != nil {
+	if err := s.down(ctx, dir); err != nil {
 		return err
 	}
 	return s.tool(ctx, "s6-svc", "-u", dir)
@@ -124,10 +124,26 @@ func (s S6) add(ctx context.Context, name string, run []byte) error {
 	if err := os.Rename(fresh, dir); err != nil {
 		return err
 	}
+	return s.notice(ctx, dir)
+}
+
+// notice makes s6 look after a service directory that is in place.
+func (s S6) notice(ctx context.Context, dir string) error {
 	if err := s.tool(ctx, "s6-svscanctl", "-a", s.Dir); err != nil {
 		return err
 	}
 	return s.poll(ctx, toolTimeout, "s6 takes notice", func() bool { return s.tool(ctx, "s6-svok", dir) == nil })
+}
+
+// down ends a service and waits for it. One that was put in place and not
+// noticed, by a crash in between, has to be noticed first.
+func (s S6) down(ctx context.Context, dir string) error {
+	if s.tool(ctx, "s6-svok", dir) != nil {
+		if err := s.notice(ctx, dir); err != nil {
+			return err
+		}
+	}
+	return s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir)
 }
 
 // waitReady waits until the service runs and answers, or has ended too often.
@@ -190,7 +206,7 @@ func (s S6) removeOthers(ctx context.Context, wanted map[string]bool) error {
 			continue
 		}
 		dir := filepath.Join(s.Dir, name)
-		if err := s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir); err != nil {
+		if err := s.down(ctx, dir); err != nil {
 			return fmt.Errorf("cannot stop %s: %w", name, err)
 		}
 		// Without its directory s6 forgets the service, with its logger.
