@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -23,21 +24,26 @@ func TestTheServerHearsOfChanges(t *testing.T) {
 			last: applied{Scheduler: "fake", Manager: true},
 		}
 		ctx, cancel := context.WithCancel(t.Context())
-		var told int
-		var failure error
+		var told atomic.Int32
+		var cut atomic.Bool
 		done := make(chan struct{})
 		go func() {
-			a.Watch(ctx, func(context.Context) error { told++; return failure })
+			a.Watch(ctx, func(context.Context) error {
+				told.Add(1)
+				if cut.Load() {
+					return errors.New("no link")
+				}
+				return nil
+			})
 			close(done)
 		}()
-		after := func(what string, wait time.Duration, want int) {
+		after := func(what string, wait time.Duration, want int32) {
 			t.Helper()
 			time.Sleep(wait)
 			synctest.Wait()
-			if told != want {
-				t.Errorf("after %s the server was told %d times, want %d", what, told, want)
+			if got := told.Swap(0); got != want {
+				t.Errorf("after %s the server was told %d times, want %d", what, got, want)
 			}
-			told = 0
 		}
 		after("the first look", 2*time.Second, 1)
 		after("nothing", 10*time.Second, 0)
@@ -46,12 +52,12 @@ func TestTheServerHearsOfChanges(t *testing.T) {
 			t.Fatal(err)
 		}
 		after("a submission", 2*time.Second, 1)
-		failure = errors.New("no link")
+		cut.Store(true)
 		if err := f.Release(t.Context(), id); err != nil {
 			t.Fatal(err)
 		}
 		after("an end that cannot be told", 10*time.Second, 10)
-		failure = nil
+		cut.Store(false)
 		after("the link is back", 5*time.Second, 1)
 		if err := f.Drain(t.Context(), "compute000", "x"); err != nil {
 			t.Fatal(err)
