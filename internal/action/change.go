@@ -10,9 +10,18 @@ import (
 	"ehpc/internal/store"
 )
 
-// change runs fn in one transaction, once per client token: a repeated request
-// gets the answer of the first and changes nothing.
+// change is commit for what the reconcilers have to carry out.
 func change[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (*A, error) {
+	answer, err := commit(ctx, s, fn)
+	if err == nil {
+		s.Wake()
+	}
+	return answer, err
+}
+
+// commit runs fn in one transaction, once per client token: a repeated request
+// gets the answer of the first and changes nothing.
+func commit[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (*A, error) {
 	call := CallOf(ctx)
 	var answer *A
 	err := s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) (err error) {
@@ -27,7 +36,6 @@ func change[A any](ctx context.Context, s *Service, fn func(ctx context.Context,
 	if err != nil {
 		return nil, err
 	}
-	s.Wake()
 	return answer, nil
 }
 

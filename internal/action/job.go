@@ -32,7 +32,7 @@ func (s *Service) CreateJobFile(ctx context.Context, q *api.CreateJobFileRequest
 	} else if err != nil {
 		return nil, s.unreachable(err, "create job file "+q.TargetFile)
 	}
-	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.CreateJobFileResponse, error) {
+	return commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.CreateJobFileResponse, error) {
 		line := fmt.Sprintf("account %s wrote %s", account.Name, q.TargetFile)
 		return &api.CreateJobFileResponse{}, tx.Log(ctx, q.ClusterId, "CreateJobFile", store.Info, line, time.Now())
 	})
@@ -117,7 +117,7 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 // is written the job is the caller's, whatever happens: the reconciler releases
 // what could not be released here.
 func (s *Service) commitJob(ctx context.Context, job *store.Job, managerID, id string) (*api.SubmitJobResponse, error) {
-	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
+	answer, err := commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
 		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
 		if err := tx.SaveJob(ctx, job); err != nil {
 			return nil, err
@@ -136,6 +136,7 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, managerID, id s
 	}
 	if err := s.Links.Scheduler(managerID).Release(ctx, id); err != nil {
 		s.Log.Warn("job not released yet", "cluster", job.ClusterID, "job", id, "err", err)
+		s.Wake()
 		return answer, nil
 	}
 	err = s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
