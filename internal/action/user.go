@@ -164,7 +164,7 @@ func (s *Service) login(ctx context.Context, tx store.Tx, c *store.Cluster, name
 
 // nobodysHash is the hash of a password that nobody knows.
 var nobodysHash = sync.OnceValue(func() string {
-	hash, err := auth.HashPassword(random(allLetters, 20))
+	hash, err := auth.HashPassword(auth.RandomText(auth.Base62, 20))
 	if err != nil {
 		panic(err) // letters and digits always hash
 	}

@@ -25,7 +25,6 @@ type KeySource interface {
 }
 
 const (
-	base62       = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 	keyIDPrefix  = "LTAI"
 	keyIDLength  = 20 // after the prefix
 	secretLength = 30
@@ -35,16 +34,23 @@ const (
 // a secret of 30 letters and digits.
 func NewKey(owner string) Key {
 	return Key{
-		ID:      keyIDPrefix + randomText(keyIDLength),
-		Secret:  randomText(secretLength),
+		ID:      keyIDPrefix + RandomText(Base62, keyIDLength),
+		Secret:  RandomText(Base62, secretLength),
 		Owner:   owner,
 		Enabled: true,
 	}
 }
 
-// randomText returns n letters and digits, each equally likely.
-func randomText(n int) string {
-	const fair = 256 / len(base62) * len(base62)
+// Alphabets of RandomText.
+const (
+	LowerDigits = "0123456789abcdefghijklmnopqrstuvwxyz"
+	Base62      = LowerDigits + "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+)
+
+// RandomText returns n characters of an alphabet of at most 256 bytes, each
+// equally likely and none to be guessed.
+func RandomText(alphabet string, n int) string {
+	fair := 256 / len(alphabet) * len(alphabet)
 	text := make([]byte, 0, n)
 	var pool [64]byte
 	for {
@@ -53,7 +59,7 @@ func randomText(n int) string {
 			if int(b) >= fair {
 				continue
 			}
-			text = append(text, base62[int(b)%len(base62)])
+			text = append(text, alphabet[int(b)%len(alphabet)])
 			if len(text) == n {
 				return string(text)
 			}
