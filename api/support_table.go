@@ -66,6 +66,10 @@ func SupportRows() []SupportRow {
 		{"SubmitJob", []string{"StdoutRedirectPath", "StderrRedirectPath"}, SupportPartly, "Only inside the account's home, in a directory that exists; for a directory, the file in it is slurm-<id>.out."},
 		{"SubmitJob", []string{"ContainerId", "InputFileUrl", "UnzipCmd", "PostCmdLine", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
 		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
+		{"StopJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. A job that has ended, or is being stopped, is refused with AgentError.Job.StopFailure."},
+		{"StopJobs", []string{"Async"}, SupportNoEffect, atOnce},
+		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},
+		{"DeleteJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},
 
 		{"ListImages", []string{"InstanceType"}, SupportNoEffect, "Every image runs on every instance type."},

@@ -8,6 +8,7 @@ func (s *Service) Table() map[string]Handler {
 		"CreateCluster":            typed(s.CreateCluster),
 		"CreateJobFile":            typed(s.CreateJobFile),
 		"DeleteCluster":            typed(s.DeleteCluster),
+		"DeleteJobs":               typed(s.DeleteJobs),
 		"DeleteNodes":              typed(s.DeleteNodes),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"InvokeShellCommand":       typed(s.InvokeShellCommand),
@@ -31,6 +32,7 @@ func (s *Service) Table() map[string]Handler {
 		"ListTasks":                typed(s.ListTasks),
 		"ListUsers":                typed(s.ListUsers),
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
+		"StopJobs":                 typed(s.StopJobs),
 		"SubmitJob":                typed(s.SubmitJob),
 	}
 }

@@ -28,6 +28,7 @@ type jobsView struct {
 	Open      []*store.Job // rows that have not ended; planJobs may change them
 	Known     []*store.Job // further rows with ids that the observation names
 	Names     map[int]string
+	Gone      map[int]bool // uids of deleted accounts
 	Seen      scheduler.Observation
 }
 
@@ -45,6 +46,9 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	known := map[string]bool{}
 	for _, row := range v.Known {
 		known[row.SchedID] = true
+		if !row.Wanted && !row.Ended.IsZero() && slices.ContainsFunc(queue[row.SchedID], alive) {
+			p.Cancel = append(p.Cancel, row.SchedID) // it was stopped, and came back to the queue
+		}
 	}
 	for _, row := range v.Open {
 		if row.SchedID == "" {
@@ -79,6 +83,9 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	}
 	return p
 }
+
+// alive tells whether an observed job runs or may run.
+func alive(j scheduler.Job) bool { return j.State != hpc.JobCompleting }
 
 // releaseForgotten tells whether a scheduler that crashed holds a job again that
 // was released before. What was seen held already before the crash is held by
@@ -142,7 +149,7 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 		owner = strconv.Itoa(first.UID)
 	}
 	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
-		Name: first.Name, Queue: first.Queue, Wanted: true, Released: true, NodeList: []string{},
+		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID], Released: true, NodeList: []string{},
 		Submitted: first.Submit, Modified: now}
 	followJob(now, row, queue, ends)
 	return row
@@ -152,7 +159,7 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool {
 	before := *row
 	row.Ends += len(ends)
-	if slices.ContainsFunc(ends, func(e scheduler.Job) bool { return e.Array == "" }) {
+	if slices.ContainsFunc(ends, func(e scheduler.Job) bool { return e.Task == "" }) {
 		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
 	}
 	for _, e := range ends {
@@ -179,7 +186,7 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 // the nodes have been cleared, while the queue still shows the job completing;
 // only a job whose node failed may go back to the queue after that.
 func over(queue, ends []scheduler.Job) bool {
-	return !slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.State != hpc.JobCompleting }) &&
+	return !slices.ContainsFunc(queue, alive) &&
 		(len(queue) == 0 || !slices.ContainsFunc(ends, func(j scheduler.Job) bool { return j.State == hpc.JobNodeFail }))
 }
 
@@ -204,7 +211,7 @@ func tasks(row *store.Job) int {
 func takeJob(row *store.Job, j scheduler.Job) {
 	row.Reason = j.Reason
 	if len(j.Nodes) > 0 {
-		row.NodeList, row.Nodes = j.Nodes, len(j.Nodes)
+		row.NodeList, row.Nodes = slices.Sorted(slices.Values(j.Nodes)), len(j.Nodes)
 	}
 	if j.Cores > 0 {
 		row.Cores = j.Cores

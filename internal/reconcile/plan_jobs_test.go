@@ -151,6 +151,24 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("row %+v", r)
 		}
 	})
+	t.Run("a job that was stopped is cancelled when it comes back to the queue", func(t *testing.T) {
+		r := row("1")
+		r.Wanted, r.State, r.Ended = false, hpc.JobCancelled, now
+		for state, cancelled := range map[hpc.JobState][]string{hpc.JobPending: {"1"}, hpc.JobCompleting: nil} {
+			p := planJobs(now, &jobsView{ClusterID: "c", Known: []*store.Job{r},
+				Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{{ID: "1", State: state, Held: true}}}})
+			if !slices.Equal(p.Cancel, cancelled) || len(p.Release) != 0 || len(p.Insert) != 0 {
+				t.Errorf("%s: plan %+v", state, p)
+			}
+		}
+	})
+	t.Run("a job's nodes are told in the order of their names", func(t *testing.T) {
+		r := row("1")
+		seen := scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobRunning, Nodes: []string{"compute001", "compute000"}}}}
+		if plan([]*store.Job{r}, seen); !slices.Equal(r.NodeList, []string{"compute000", "compute001"}) {
+			t.Errorf("nodes %v", r.NodeList)
+		}
+	})
 	t.Run("a requeued job is open again", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning

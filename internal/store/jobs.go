@@ -41,6 +41,7 @@ type Job struct {
 	Started     time.Time `bun:",nullzero"`
 	Ended       time.Time `bun:",nullzero"`
 	Modified    time.Time
+	Deleted     time.Time `bun:",nullzero"` // listed no more; the row stays, so that the scheduler's job is known as ours
 }
 
 // InsertJob adds a job.
@@ -87,6 +88,18 @@ func (tx Tx) JobsOfSched(ctx context.Context, clusterID string, ids []string) ([
 	return rows, err
 }
 
+// JobsOfPublic returns a cluster's jobs that SubmitJob answered these ids for,
+// without the deleted.
+func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) ([]*Job, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var rows []*Job
+	err := tx.db.NewSelect().Model(&rows).
+		Where("cluster_id = ? AND deleted IS NULL AND public_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
+	return rows, err
+}
+
 // JobFilter says which jobs a listing shows.
 type JobFilter struct {
 	Owner     string // "" for every account
@@ -95,12 +108,12 @@ type JobFilter struct {
 	Rerunable *bool
 }
 
-// Jobs returns a cluster's jobs that SubmitJob has answered for, newest first,
-// and how many there are.
+// Jobs returns a cluster's jobs that SubmitJob has answered for and that are not
+// deleted, newest first, and how many there are.
 func (tx Tx) Jobs(ctx context.Context, clusterID string, f JobFilter, page Page) ([]*Job, int, error) {
 	var rows []*Job
 	q := tx.db.NewSelect().Model(&rows).
-		Where("cluster_id = ? AND public_id <> ''", clusterID).Order("id DESC")
+		Where("cluster_id = ? AND deleted IS NULL AND public_id <> ''", clusterID).Order("id DESC")
 	if f.Owner != "" {
 		q = q.Where("owner = ?", f.Owner)
 	}

@@ -1,0 +1,171 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/store"
+)
+
+// maxJobsPerCall bounds the jobs that one call names.
+const maxJobsPerCall = 1000
+
+// StopJobs ends jobs for good, all or none. The rows are the tombstones: what
+// the scheduler holds of an unwanted job is cancelled whenever it is seen.
+func (s *Service) StopJobs(ctx context.Context, q *api.StopJobsRequest) (*api.StopJobsResponse, error) {
+	ids, err := jobIDs(q.Jobs, "stop jobs")
+	if err != nil {
+		return nil, err
+	}
+	var rows []*store.Job
+	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.StopJobsResponse, error) {
+		if rows, err = s.jobsToChange(ctx, tx, q.ClusterId, ids, "stop jobs"); err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			if err := stoppable(row); err != nil {
+				return nil, err
+			}
+			row.Wanted, row.Modified = false, time.Now()
+			if err := tx.SaveJob(ctx, row); err != nil {
+				return nil, err
+			}
+		}
+		line := "jobs to be stopped: " + strings.Join(ids, ", ")
+		return &api.StopJobsResponse{}, tx.Log(ctx, q.ClusterId, "StopJobs", store.Info, line, time.Now())
+	})
+	if err == nil {
+		s.cancelJobs(ctx, q.ClusterId, rows)
+	}
+	return answer, err
+}
+
+func stoppable(row *store.Job) error {
+	switch {
+	case !row.Ended.IsZero():
+		return api.AgentErrorJobStopFailure.Errorf("cannot stop jobs: Jobs: job %s has ended already, it is %s", row.PublicID, row.State)
+	case !row.Wanted:
+		return api.AgentErrorJobStopFailure.Errorf("cannot stop jobs: Jobs: job %s is being stopped already", row.PublicID)
+	}
+	return nil
+}
+
+// DeleteJobs takes jobs off the listings for good, all or none; those that have
+// not ended are stopped.
+func (s *Service) DeleteJobs(ctx context.Context, q *api.DeleteJobsRequest) (*api.DeleteJobsResponse, error) {
+	ids, err := jobIDs(q.Jobs, "delete jobs")
+	if err != nil {
+		return nil, err
+	}
+	var open []*store.Job
+	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.DeleteJobsResponse, error) {
+		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, "delete jobs")
+		if err != nil {
+			return nil, err
+		}
+		now := time.Now()
+		for _, row := range rows {
+			row.Wanted, row.Modified, row.Deleted = false, now, now
+			if err := tx.SaveJob(ctx, row); err != nil {
+				return nil, err
+			}
+			if row.Ended.IsZero() {
+				open = append(open, row)
+			}
+		}
+		return &api.DeleteJobsResponse{}, tx.Log(ctx, q.ClusterId, "DeleteJobs", store.Info, "jobs deleted: "+strings.Join(ids, ", "), now)
+	})
+	if err == nil {
+		s.cancelJobs(ctx, q.ClusterId, open)
+	}
+	return answer, err
+}
+
+// jobIDs reads [{"Id":".."}]; an id that is named twice counts once.
+func jobIDs(text, attempt string) ([]string, error) {
+	var list []struct{ Id string }
+	if err := json.Unmarshal([]byte(text), &list); err != nil {
+		return nil, api.InvalidParams.Errorf(`cannot %s: Jobs is not of the form [{"Id":".."}]`, attempt)
+	}
+	if len(list) == 0 || len(list) > maxJobsPerCall {
+		return nil, api.InvalidParams.Errorf("cannot %s: Jobs has %d entries, not 1 to %d", attempt, len(list), maxJobsPerCall)
+	}
+	var ids []string
+	seen := map[string]bool{}
+	for i, entry := range list {
+		if entry.Id == "" {
+			return nil, api.InvalidParams.Errorf("cannot %s: Jobs: entry %d has no Id", attempt, i+1)
+		}
+		if !seen[entry.Id] {
+			seen[entry.Id] = true
+			ids = append(ids, entry.Id)
+		}
+	}
+	return ids, nil
+}
+
+// jobsToChange returns the named jobs of a running cluster, for a transaction
+// that decides on them.
+func (s *Service) jobsToChange(ctx context.Context, tx store.Tx, clusterID string, ids []string, attempt string) ([]*store.Job, error) {
+	c, err := s.lockCluster(ctx, tx, clusterID)
+	if err != nil {
+		return nil, err
+	}
+	if err := mustRun(c, attempt); err != nil {
+		return nil, err
+	}
+	rows, err := tx.JobsOfPublic(ctx, c.ID, ids)
+	if err != nil {
+		return nil, err
+	}
+	var unknown []string
+	for _, id := range ids {
+		if !slices.ContainsFunc(rows, func(row *store.Job) bool { return row.PublicID == id }) {
+			unknown = append(unknown, fmt.Sprintf("%.40q", id))
+		}
+	}
+	if len(unknown) > 0 {
+		return nil, api.ObjectNotFound.Errorf("cannot %s: Jobs: cluster %s has no job %s", attempt, c.ID, strings.Join(unknown, ", "))
+	}
+	return rows, nil
+}
+
+// cancelJobs has the scheduler end unwanted jobs before the caller goes on. What
+// cannot be cancelled now is left to the reconciler.
+func (s *Service) cancelJobs(ctx context.Context, clusterID string, rows []*store.Job) {
+	if len(rows) == 0 {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, spreadLimit)
+	defer cancel()
+	err := s.cancelNow(ctx, clusterID, rows)
+	if err != nil {
+		s.Log.Info("jobs not cancelled yet", "cluster", clusterID, "err", err)
+	}
+	s.Wake()
+}
+
+func (s *Service) cancelNow(ctx context.Context, clusterID string, rows []*store.Job) error {
+	c, err := s.Store.Read().Cluster(ctx, clusterID)
+	if err != nil {
+		return err
+	}
+	nodes, err := s.Store.Read().Nodes(ctx, clusterID)
+	if err != nil {
+		return err
+	}
+	manager, err := s.manager(nodes, c)
+	if err != nil {
+		return err
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.SchedID
+	}
+	return s.Links.Scheduler(manager.ID).Cancel(ctx, ids...)
+}
