@@ -61,6 +61,9 @@ func SupportRows() []SupportRow {
 		{"ListTasks", []string{"Archived"}, SupportNoEffect, "Every task of the cluster is shown."},
 
 		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
+		{"DeleteUsers", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ModifyUserGroups", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ModifyUserPasswords", []string{"Async"}, SupportNoEffect, atOnce},
 		{"CreateJobFile", []string{"Async"}, SupportNoEffect, atOnce},
 		{"SubmitJob", []string{"CommandLine"}, SupportPartly, "A command, lines of a script, or the name of a script in PackagePath. The #SBATCH and #PBS lines of a script have no effect: the other parameters say what the job needs."},
 		{"SubmitJob", []string{"StdoutRedirectPath", "StderrRedirectPath"}, SupportPartly, "Only inside the account's home, in a directory that exists; for a directory, the file in it is slurm-<id>.out."},

@@ -10,8 +10,9 @@ import (
 )
 
 func (c *cli) newUserCommand() *cobra.Command {
-	cmd := c.addFlags(&cobra.Command{Use: "user", Short: "Add and list a cluster's accounts", Args: noArgs, RunE: showHelp})
-	cmd.AddCommand(c.newUserAddCommand(), c.newUserListCommand())
+	cmd := c.addFlags(&cobra.Command{Use: "user", Short: "Add, change, list and delete a cluster's accounts", Args: noArgs, RunE: showHelp})
+	cmd.AddCommand(c.newUserAddCommand(), c.newUserListCommand(),
+		c.newUserDeleteCommand(), c.newUserPasswdCommand(), c.newUserGroupCommand())
 	return cmd
 }
 

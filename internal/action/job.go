@@ -94,6 +94,9 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 		if err == nil {
 			err = mustRun(locked, "submit a job")
 		}
+		if err == nil {
+			err = stillThere(ctx, tx, account)
+		}
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ func (s *Service) Table() map[string]Handler {
 		"DeleteCluster":            typed(s.DeleteCluster),
 		"DeleteJobs":               typed(s.DeleteJobs),
 		"DeleteNodes":              typed(s.DeleteNodes),
+		"DeleteUsers":              typed(s.DeleteUsers),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"InvokeShellCommand":       typed(s.InvokeShellCommand),
 		"ListAvailableEcsTypes":    typed(s.ListAvailableEcsTypes),
@@ -32,6 +33,8 @@ func (s *Service) Table() map[string]Handler {
 		"ListTasks":                typed(s.ListTasks),
 		"ListUsers":                typed(s.ListUsers),
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
+		"ModifyUserGroups":         typed(s.ModifyUserGroups),
+		"ModifyUserPasswords":      typed(s.ModifyUserPasswords),
 		"StopJobs":                 typed(s.StopJobs),
 		"SubmitJob":                typed(s.SubmitJob),
 	}

@@ -36,7 +36,11 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		return nil, err
 	}
 	now := time.Now()
-	hashes, err := hashPasswords(q.User)
+	passwords := make([]string, len(q.User))
+	for i, u := range q.User {
+		passwords[i] = u.Password
+	}
+	hashes, err := hashPasswords(passwords)
 	if err != nil {
 		return nil, err
 	}
@@ -72,14 +76,14 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 
 // hashPasswords hashes on all cores: a full call must be answered before clients
 // give it up.
-func hashPasswords(users []api.AddUsersRequestUser) ([]string, error) {
-	hashes, errs := make([]string, len(users)), make([]error, len(users))
+func hashPasswords(passwords []string) ([]string, error) {
+	hashes, errs := make([]string, len(passwords)), make([]error, len(passwords))
 	var next atomic.Int64
 	var workers sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(users)) {
+	for range min(runtime.GOMAXPROCS(0), len(passwords)) {
 		workers.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(users)); i = next.Add(1) - 1 {
-				hashes[i], errs[i] = auth.HashPassword(users[i].Password)
+			for i := next.Add(1) - 1; i < int64(len(passwords)); i = next.Add(1) - 1 {
+				hashes[i], errs[i] = auth.HashPassword(passwords[i])
 			}
 		})
 	}
@@ -160,6 +164,16 @@ func (s *Service) login(ctx context.Context, tx store.Tx, c *store.Cluster, name
 		return nil, fmt.Errorf("cannot check the password of account %s: %w", name, err)
 	}
 	return account, nil
+}
+
+// stillThere refuses what an account began that was deleted, or got another
+// password, since it logged in.
+func stillThere(ctx context.Context, tx store.Tx, a *store.Account) error {
+	now, err := tx.Account(ctx, a.ClusterID, a.Name)
+	if errors.Is(err, store.ErrNotFound) || err == nil && now.PasswordHash != a.PasswordHash {
+		return api.IncorrectCredential.Errorf("the account name %q or its password is wrong in cluster %s", a.Name, a.ClusterID)
+	}
+	return err
 }
 
 // nobodysHash is the hash of a password that nobody knows.

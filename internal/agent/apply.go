@@ -24,6 +24,9 @@ func (a *Agent) apply(ctx context.Context, plan hpc.NodePlan) error {
 	if _, err := a.putAll(identityFiles(plan)); err != nil {
 		return err
 	}
+	if err := a.evict(plan.Accounts); err != nil {
+		return err
+	}
 	if keepsHomes(plan.Self) {
 		if err := a.makeHomes(plan.Accounts); err != nil {
 			return err

@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -96,6 +97,25 @@ func TestNode(t *testing.T) {
 		if after := c.pid("munged") + c.pid("slurmctld") + c.pid("sshd"); after != before {
 			t.Errorf("processes %s became %s", before, after)
 		}
+	})
+	t.Run("an account that has gone loses its processes, and nobody else does", func(t *testing.T) {
+		const counted = "pgrep -u 20003 | wc -l; pgrep -u 20001,65534 | wc -l"
+		for _, user := range []string{"20003", "20001", "65534"} {
+			c.in("manager", user+":"+user, "setsid sleep 1000 >/dev/null 2>&1 & setsid sleep 1000 >/dev/null 2>&1 &")
+		}
+		if out := c.in("manager", "0:0", counted); out != "2\n4" {
+			t.Fatalf("processes before: %q", out)
+		}
+		c.plan.Accounts = slices.DeleteFunc(slices.Clone(c.plan.Accounts), func(a hpc.Account) bool { return a.UID == 20003 })
+		c.apply()
+		c.until("its processes have ended", func() bool { return c.in("manager", "0:0", counted) == "0\n4" })
+		if out, err := c.try("manager", "0:0", "id eve"); err == nil {
+			t.Errorf("the node still knows it: %s", out)
+		}
+		if out := c.in("manager", "0:0", "stat -c %u /home/eve"); out != "20003" {
+			t.Errorf("its home is %q's", out)
+		}
+		c.in("manager", "0:0", "pkill -u 20001,65534")
 	})
 	t.Run("a new munge key restarts munged", func(t *testing.T) {
 		munged, sshd := c.pid("munged"), c.pid("sshd")

@@ -95,7 +95,8 @@ func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 		return err
 	}
 	v.Names[0] = "root"
-	return nil
+	v.Gone, err = tx.DeletedUIDs(ctx, v.ClusterID)
+	return err
 }
 
 // releaseJobs releases what was committed but not released before a crash.

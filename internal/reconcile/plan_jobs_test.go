@@ -91,6 +91,18 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Cancel)
 		}
 	})
+	t.Run("a job that a deleted account submitted on a node is not wanted", func(t *testing.T) {
+		v := &jobsView{ClusterID: "c", Names: map[int]string{20000: "worker"}, Gone: map[int]bool{20000: true},
+			Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{{ID: "7", UID: 20000, State: hpc.JobPending}}}}
+		p := planJobs(now, v)
+		if len(p.Insert) != 1 || p.Insert[0].Wanted {
+			t.Fatalf("inserted %+v", p.Insert)
+		}
+		v.Open = p.Insert
+		if p := planJobs(now, v); !slices.Equal(p.Cancel, []string{"7"}) {
+			t.Errorf("cancelled %v", p.Cancel)
+		}
+	})
 	t.Run("a job submitted on a node gets a row of its own", func(t *testing.T) {
 		p := plan(nil, scheduler.Observation{Queue: []scheduler.Job{{ID: "5", UID: 20000, Name: "own", State: hpc.JobRunning, Submit: now}}})
 		if len(p.Insert) != 1 || p.Insert[0].Owner != "worker" || p.Insert[0].PublicID != "5" || p.Insert[0].State != hpc.JobRunning {

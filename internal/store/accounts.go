@@ -61,6 +61,32 @@ func (tx Tx) Account(ctx context.Context, clusterID, name string) (*Account, err
 	return a, notFound(err)
 }
 
+// SaveAccount writes an account that was read in the same transaction;
+// ErrConflict when it is deleted.
+func (tx Tx) SaveAccount(ctx context.Context, a *Account) error {
+	return one(tx.db.NewUpdate().Model(a).WherePK().Where("deleted IS NULL").Exec(ctx))
+}
+
+// DeletedUIDs returns the uids of a cluster's deleted accounts.
+func (tx Tx) DeletedUIDs(ctx context.Context, clusterID string) (map[int]bool, error) {
+	var rows []*Account
+	err := tx.db.NewSelect().Model(&rows).Column("uid").Where("cluster_id = ? AND deleted IS NOT NULL", clusterID).Scan(ctx)
+	uids := make(map[int]bool, len(rows))
+	for _, a := range rows {
+		uids[a.UID] = true
+	}
+	return uids, err
+}
+
+// UnwantJobsOf has all open jobs of an account cancelled, those submitted on a
+// node included.
+func (tx Tx) UnwantJobsOf(ctx context.Context, clusterID, owner string, now time.Time) error {
+	_, err := tx.db.NewUpdate().Model((*Job)(nil)).
+		Set("wanted = ?", false).Set("rev = rev + 1").Set("modified = ?", now).
+		Where("cluster_id = ? AND owner = ? AND ended IS NULL AND wanted = ?", clusterID, owner, true).Exec(ctx)
+	return err
+}
+
 // AccountNames maps every uid of a cluster to its name, deleted ones included.
 func (tx Tx) AccountNames(ctx context.Context, clusterID string) (map[int]string, error) {
 	var rows []*Account
