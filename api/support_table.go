@@ -73,6 +73,12 @@ func SupportRows() []SupportRow {
 		{"StopJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},
 		{"DeleteJobs", []string{"Async"}, SupportNoEffect, atOnce},
+		{"DescribeJob", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ListJobsWithFilters", []string{"JobName"}, SupportBuilt, "The whole name."},
+		{"ListJobsWithFilters", []string{"Nodes"}, SupportBuilt, "Host names: jobs that have, or had, one of them."},
+		{"ListJobsWithFilters", []string{"ExecuteOrder", "PendOrder", "SubmitOrder"}, SupportBuilt, "asc or desc: by how long jobs ran, how long they waited for their start, when they were submitted; of several, in this order. Without any, the newest are first."},
+		{"ListJobsWithFilters", []string{"PageSize"}, SupportPartly, "At most 1000."},
+		{"ListJobsWithFilters", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},
 
 		{"ListImages", []string{"InstanceType"}, SupportNoEffect, "Every image runs on every instance type."},

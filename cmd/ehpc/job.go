@@ -20,7 +20,9 @@ type job = api.ListJobsJobInfo
 func (c *cli) newJobCommand() *cobra.Command {
 	cmd := c.addFlags(&cobra.Command{Use: "job", Short: "Submit jobs and follow them", Args: noArgs, RunE: showHelp})
 	cmd.AddCommand(c.newJobSubmitCommand(), c.newJobListCommand(), c.newJobShowCommand(),
-		c.newJobFollowCommand(), c.newJobOutputCommand())
+		c.newJobFollowCommand(), c.newJobOutputCommand(),
+		c.newJobChangeCommand("stop", "StopJobs", "Stop jobs", "stopped"),
+		c.newJobChangeCommand("delete", "DeleteJobs", "Delete jobs from the lists; those that run are stopped", "deleted"))
 	return cmd
 }
 
@@ -164,9 +166,10 @@ func (c *cli) newJobOutputCommand() *cobra.Command {
 	var lines int
 	var stderr bool
 	cmd := &cobra.Command{
-		Use:   "output CLUSTER JOB",
-		Short: "Print a job's output, read on the manager as the job's owner",
-		Args:  argsNamed("CLUSTER", "JOB"),
+		Use:     "output CLUSTER JOB",
+		Aliases: []string{"log"},
+		Short:   "Print a job's output, read on the manager as the job's owner",
+		Args:    argsNamed("CLUSTER", "JOB"),
 		RunE: c.withJob(func(ctx context.Context, r *remote, cluster, id string) error {
 			j, err := r.job(ctx, cluster, id)
 			if err != nil {

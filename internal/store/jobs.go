@@ -102,10 +102,14 @@ func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) (
 
 // JobFilter says which jobs a listing shows.
 type JobFilter struct {
-	Owner     string // "" for every account
-	Finished  bool   // only ended ones
-	Open      bool   // only those that have not ended
-	Rerunable *bool
+	Owner    string // "" for every account
+	Finished bool   // only ended ones
+	Open     bool   // only those that have not ended
+	Name     string
+	Owners   []string // one of these; nil for all, as below
+	Queues   []string
+	Nodes    []string  // on one of these hosts
+	From, To time.Time // submitted then or later, and before then
 }
 
 // Jobs returns a cluster's jobs that SubmitJob has answered for and that are not
@@ -114,15 +118,6 @@ func (tx Tx) Jobs(ctx context.Context, clusterID string, f JobFilter, page Page)
 	var rows []*Job
 	q := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND deleted IS NULL AND public_id <> ''", clusterID).Order("id DESC")
-	if f.Owner != "" {
-		q = q.Where("owner = ?", f.Owner)
-	}
-	if f.Finished {
-		q = q.Where("ended IS NOT NULL")
-	}
-	if f.Open {
-		q = q.Where("ended IS NULL")
-	}
-	n, err := page.apply(q).ScanAndCount(ctx)
+	n, err := page.apply(f.apply(q)).ScanAndCount(ctx)
 	return rows, int(n), err
 }

@@ -1,0 +1,46 @@
+package action
+
+import (
+	"context"
+	"encoding/json"
+
+	"ehpc/api"
+	"ehpc/internal/store"
+)
+
+// jobDetails is what DescribeJob tells beyond ListJobs.
+type jobDetails struct {
+	api.ListJobsJobInfo
+	Queue       string
+	CommandLine string
+	EndTime     string // "" before the end
+	ExitCode    int
+	Restarts    int
+}
+
+// DescribeJob shows one job in full: JSON text, keyed by the job's id.
+func (s *Service) DescribeJob(ctx context.Context, q *api.DescribeJobRequest) (*api.DescribeJobResponse, error) {
+	j, err := s.job(ctx, s.Store.Read(), q.ClusterId, q.JobId)
+	if err != nil {
+		return nil, err
+	}
+	text, err := json.Marshal(map[string]jobDetails{j.PublicID: {ListJobsJobInfo: jobInfo(j), Queue: j.Queue,
+		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts}})
+	return &api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: string(text)}}, err
+}
+
+// job returns one job of one of the caller's clusters.
+func (s *Service) job(ctx context.Context, tx store.Tx, clusterID, id string) (*store.Job, error) {
+	c, err := s.cluster(ctx, tx, clusterID)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.JobsOfPublic(ctx, c.ID, []string{id})
+	if err != nil {
+		return nil, err
+	}
+	if len(rows) == 0 {
+		return nil, api.ObjectNotFound.Errorf("JobId: cluster %s has no job %.40q", c.ID, id)
+	}
+	return rows[len(rows)-1], nil
+}
