@@ -1,12 +1,13 @@
 package api
 
 const (
-	noCloud    = "There is no cloud account behind this service: nothing is bought, charged or renewed."
-	noVPC      = "Every cluster gets a network of its own; no other network is joined to it."
-	ownVolume  = "Every cluster gets a volume of its own, mounted on /home and /opt; no other one is mounted."
-	diskShared = "Nodes use the disk of the machine that they run on."
-	atOnce     = "The answer always comes as soon as the work is accepted or, where nothing is left to do, done."
-	oneImage   = "There are system images alone."
+	noCloud      = "There is no cloud account behind this service: nothing is bought, charged or renewed."
+	noVPC        = "Every cluster gets a network of its own; no other network is joined to it."
+	ownVolume    = "Every cluster gets a volume of its own, mounted on /home and /opt; no other one is mounted."
+	diskShared   = "Nodes use the disk of the machine that they run on."
+	atOnce       = "The answer always comes as soon as the work is accepted or, where nothing is left to do, done."
+	ownTemplates = "Templates belong to the owner of the access key."
+	oneImage     = "There are system images alone."
 )
 
 // SupportRows lists the parameters that are not fully built, with what a caller
@@ -80,6 +81,13 @@ func SupportRows() []SupportRow {
 		{"ListJobsWithFilters", []string{"PageSize"}, SupportPartly, "At most 1000."},
 		{"ListJobsWithFilters", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},
+
+		{"CreateJobTemplate", []string{"Uid"}, SupportNoEffect, ownTemplates},
+		{"EditJobTemplate", []string{"Uid"}, SupportNoEffect, ownTemplates},
+		{"DeleteJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
+		{"ListJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
+		{"DeleteJobTemplates", []string{"Templates"}, SupportPartly, "JSON with quotes, as SDKs send it; at most 100 templates, all or none."},
+		{"ListJobTemplates", []string{"PageSize"}, SupportPartly, "At most 100."},
 
 		{"ListImages", []string{"InstanceType"}, SupportNoEffect, "Every image runs on every instance type."},
 		{"ListSoftwares", []string{"EhpcVersion"}, SupportNoEffect, "The software is what the images have."},

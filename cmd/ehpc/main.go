@@ -52,7 +52,7 @@ that such a file holds.`,
 	root.AddGroup(&cobra.Group{ID: groupUse, Title: "Use a service:"}, &cobra.Group{ID: groupRun, Title: "Run one:"})
 	for _, cmd := range []*cobra.Command{
 		c.newClusterCommand(), c.newNodeCommand(), c.newUserCommand(), c.newFileCommand(),
-		c.newJobCommand(), c.newExecCommand(), c.newCallCommand(),
+		c.newJobCommand(), c.newTemplateCommand(), c.newExecCommand(), c.newCallCommand(),
 	} {
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"net/url"
 	"strconv"
 	"strings"
@@ -24,8 +25,13 @@ type submission struct {
 }
 
 func (s *submission) addFlags(f *pflag.FlagSet) {
-	f.StringVar(&s.as, "as", "", "account that the job runs as")
 	f.StringVar(&s.name, "name", "", "the job's name")
+	s.addJobFlags(f)
+}
+
+// addJobFlags adds the flags of all but the name.
+func (s *submission) addJobFlags(f *pflag.FlagSet) {
+	f.StringVar(&s.as, "as", "", "account that the job runs as")
 	f.IntVar(&s.nodes, "nodes", 0, "number of nodes")
 	f.IntVar(&s.tasks, "tasks", 0, "tasks on each node")
 	f.IntVar(&s.threads, "threads", 0, "cores of each task")
@@ -45,10 +51,8 @@ func (s *submission) params(cluster, password, command string) url.Values {
 	in := values("ClusterId", cluster, "CommandLine", command, "RunasUser", s.as, "RunasUserPassword", password,
 		"Name", s.name, "JobQueue", s.queue, "Mem", s.memory, "ClockTime", s.walltime, "ArrayRequest", s.array,
 		"Node", number(s.nodes), "Task", number(s.tasks), "Thread", number(s.threads), "Gpu", number(s.gpus))
-	for name, path := range map[string]string{"PackagePath": s.dir, "StdoutRedirectPath": s.stdout, "StderrRedirectPath": s.stderr} {
-		if path != "" {
-			in.Set(name, inHome(s.as, path))
-		}
+	for name, path := range s.paths() {
+		in.Set(name, inHome(s.as, path))
 	}
 	if s.rerunable {
 		in.Set("ReRunable", "true")
@@ -57,6 +61,13 @@ func (s *submission) params(cluster, password, command string) url.Values {
 		in.Set("Variables", s.variables())
 	}
 	return in
+}
+
+// paths are the parameters with paths that were given.
+func (s *submission) paths() map[string]string {
+	all := map[string]string{"PackagePath": s.dir, "StdoutRedirectPath": s.stdout, "StderrRedirectPath": s.stderr}
+	maps.DeleteFunc(all, func(_, path string) bool { return path == "" })
+	return all
 }
 
 func (s *submission) variables() string {
