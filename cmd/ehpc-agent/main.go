@@ -46,6 +46,8 @@ func run(args []string) error {
 		return agent.RunCommand(ctx, "/", args[1], args[2])
 	case len(args) == 3 && args[0] == "write-file":
 		return agent.PutAccountFile(args[1], args[2], os.Stdin)
+	case len(args) == 5 && args[0] == "read-file":
+		return agent.GetAccountFile(args[1], args[2], args[3], args[4], os.Stdout)
 	case len(args) == 1 && args[0] == slurm.FirstJobIDCommand:
 		return slurm.WriteFirstJobID()
 	}

@@ -16,6 +16,7 @@ func (s *Service) Table() map[string]Handler {
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeJob":              typed(s.DescribeJob),
 		"EditJobTemplate":          typed(s.EditJobTemplate),
+		"GetJobLog":                typed(s.GetJobLog),
 		"InvokeShellCommand":       typed(s.InvokeShellCommand),
 		"ListAvailableEcsTypes":    typed(s.ListAvailableEcsTypes),
 		"ListClusterLogs":          typed(s.ListClusterLogs),

@@ -323,6 +323,23 @@ func testFiles(t *testing.T, c *cluster) {
 			t.Errorf("got %v", err)
 		}
 	})
+	t.Run("a file is read as the account, and no other", func(t *testing.T) {
+		read := func(path string) (string, error) {
+			text, err := node.ReadFile(t.Context(), link.AccountPart{Account: "ann", Path: path, Offset: 1, Size: 3})
+			return string(text), err
+		}
+		c.must("write", write("printed", "12345"))
+		for path, want := range map[string]string{"printed": "234", "/home/ann/printed": "234", "not-there": ""} {
+			if got, err := read(path); got != want || err != nil {
+				t.Errorf("%s: %q, %v", path, got, err)
+			}
+		}
+		for _, path := range []string{"file", "etc/passwd", "/etc/passwd", "../bob/x", "sub/root/etc/passwd", "pipe", "dir"} {
+			if got, err := read(path); !errors.Is(err, link.ErrDenied) || got != "" {
+				t.Errorf("%s: %q, %v", path, got, err)
+			}
+		}
+	})
 	t.Run("an unknown account is told", func(t *testing.T) {
 		err := node.WriteFile(t.Context(), link.AccountFile{Account: "nosuch", Path: "x"})
 		if err == nil || !strings.Contains(err.Error(), "no such user") {

@@ -109,3 +109,19 @@ func (a *Agent) WriteFile(_ context.Context, f link.AccountFile) error {
 	a.Files[f.Account+" "+f.Path] = string(f.Content)
 	return nil
 }
+
+// Keep puts a file on the node: "account path" and its content.
+func (a *Agent) Keep(name, content string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.Files[name] = content
+}
+
+// ReadFile reads what was kept.
+func (a *Agent) ReadFile(_ context.Context, part link.AccountPart) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	content := a.Files[part.Account+" "+part.Path]
+	from := min(part.Offset, int64(len(content)))
+	return []byte(content[from:min(from+part.Size, int64(len(content)))]), nil
+}

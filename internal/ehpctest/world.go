@@ -144,3 +144,6 @@ func (absent) CommandResult(context.Context, string) (hpc.CommandResult, error) 
 	return hpc.CommandResult{}, link.ErrAbsent
 }
 func (absent) WriteFile(context.Context, link.AccountFile) error { return link.ErrAbsent }
+func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
+	return nil, link.ErrAbsent
+}

@@ -78,6 +78,14 @@ func (c *Client) WriteFile(ctx context.Context, file AccountFile) error {
 	return c.call(ctx, callTimeout, "write-file", file, nil)
 }
 
+// ReadFile implements Node. More than was asked for, which an honest agent never
+// sends, is cut.
+func (c *Client) ReadFile(ctx context.Context, part AccountPart) ([]byte, error) {
+	var content []byte
+	err := c.call(ctx, callTimeout, "read-file", part, &content)
+	return content[:min(int64(len(content)), part.Size)], err
+}
+
 // Handler serves a node to Client. extra maps further path prefixes, such as
 // "/scheduler/", to their handlers.
 func Handler(n Node, extra map[string]http.Handler) http.Handler {
@@ -95,6 +103,7 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 	mux.Handle("/node/write-file", serve(func(ctx context.Context, file AccountFile) (nothing, error) {
 		return nothing{}, n.WriteFile(ctx, file)
 	}))
+	mux.Handle("/node/read-file", serve(n.ReadFile))
 	for prefix, handler := range extra {
 		mux.Handle(prefix, handler)
 	}

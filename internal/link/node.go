@@ -26,6 +26,19 @@ type Node interface {
 	// WriteFile writes a file as an account, inside its home or a directory that
 	// the account may write, never through a link that leaves it.
 	WriteFile(ctx context.Context, file AccountFile) error
+	// ReadFile reads a part of a plain file inside an account's home, as the
+	// account, never through a link that leaves it. What is not there is empty.
+	ReadFile(ctx context.Context, part AccountPart) ([]byte, error)
+}
+
+// AccountPartLimit bounds an AccountPart, in bytes: encoded, it fits an answer.
+const AccountPartLimit = 500_000
+
+// AccountPart is a part of a file to read as an account.
+type AccountPart struct {
+	Account      string
+	Path         string // absolute, or relative to the account's home
+	Offset, Size int64
 }
 
 // AccountFile is a file to write as an account.

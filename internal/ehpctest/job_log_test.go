@@ -1,0 +1,64 @@
+package ehpctest
+
+import (
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+
+	"ehpc/api"
+)
+
+func TestGetJobLog(t *testing.T) {
+	t.Parallel()
+	w, p, id := withLongJobs(t)
+	q := job(id, "./run.sh")
+	q.StdoutRedirectPath, q.StderrRedirectPath = "~/out-%j", "~/err"
+	one := p.submit(t, q)
+	manager := w.Agent(p.Nodes(t, id)[0].Id)
+	manager.Keep("worker /home/worker/out-"+one, "Loop time\xff of 1.5")
+	manager.Keep("worker /home/worker/err", "warning")
+	for _, c := range []struct{ name, params, out, err string }{
+		{"all of it", "", "Loop time? of 1.5", "warning"},
+		{"from a position on", "Offset=5", "time? of 1.5", "ng"},
+		{"a part", "Offset=5&Size=4", "time", "ng"},
+		{"nothing beyond the end", "Offset=500", "", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			params, err := url.ParseQuery(c.params + "&ClusterId=" + id + "&JobId=" + one)
+			must(t, err)
+			var a api.GetJobLogResponse
+			text, err := p.Call(t.Context(), "GetJobLog", params)
+			must(t, err)
+			must(t, json.Unmarshal(text, &a))
+			if a.OutputLog != c.out || a.ErrorLog != c.err || a.JobId != one {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+	array := job(id, "./task.sh")
+	array.ArrayRequest = "1-3"
+	tasks := p.submit(t, array)
+	outside := p.submit(t, job(id, "./run.sh"))
+	other := withAccount(t, w, p, 0)
+	for _, c := range []struct{ name, params, code, says string }{
+		{"a position before the start", "JobId=" + one + "&Offset=-1", "InvalidParams", "Offset"},
+		{"no bytes at all", "JobId=" + one + "&Size=0", "InvalidParams", "Size"},
+		{"too many bytes", "JobId=" + one + "&Size=500001", "InvalidParams", "Size"},
+		{"an array", "JobId=" + tasks, "InvalidParams", "array"},
+		{"a job that is not there", "JobId=77", "ObjectNotFound", "77"},
+		{"a job of another cluster", "JobId=" + outside + "&ClusterId=" + other, "ObjectNotFound", outside},
+	} {
+		t.Run(c.name+" is refused", func(t *testing.T) {
+			params, err := url.ParseQuery(c.params)
+			must(t, err)
+			if !params.Has("ClusterId") {
+				params.Set("ClusterId", id)
+			}
+			_, err = p.Call(t.Context(), "GetJobLog", params)
+			if got := codeOf(t, err); got != c.code || !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
