@@ -26,7 +26,7 @@ build: ## bin/ehpc and bin/ehpc-agent
 ##@ Work on it
 .PHONY: test check generate bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
-	$(GO) test -p 2 -timeout 20m ./...
+	$(GO) test -count=1 -p 2 -timeout 20m ./...
 	scripts/test-compat.sh
 
 check: ## format, vet, linters, known vulnerabilities, layers, generated files
