@@ -43,27 +43,12 @@ func (p *progress) state(text string) {
 	p.last = text
 }
 
-// event shows something that happened, in a line that stays.
-func (p *progress) event(text string) {
-	p.clear()
-	fmt.Fprintln(p.w, p.elapsed()+text)
-	if p.width != nil && p.last != "" {
-		p.state(p.last)
-	}
-}
-
 // end leaves the last state standing.
 func (p *progress) end() {
 	if p.width != nil && p.last != "" {
 		fmt.Fprintln(p.w)
 	}
 	p.last = ""
-}
-
-func (p *progress) clear() {
-	if p.width != nil {
-		fmt.Fprint(p.w, "\r\x1b[K")
-	}
 }
 
 func (p *progress) elapsed() string {

@@ -17,10 +17,9 @@ import (
 // queue. The reconcilers make it.
 func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest) (*api.CreateClusterResponse, error) {
 	call := CallOf(ctx)
-	if call.ClientToken != "" { // a repeated request must not be refused for what the first one took
-		if answer, err := replay[api.CreateClusterResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
-			return answer, err
-		}
+	// A repeated request must not be refused for what the first one took.
+	if answer, err := replay[api.CreateClusterResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
+		return answer, err
 	}
 	image, engine, err := s.software(q)
 	if err != nil {

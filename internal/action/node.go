@@ -14,11 +14,8 @@ import (
 
 // AddNodes accepts compute nodes; the reconcilers make them.
 func (s *Service) AddNodes(ctx context.Context, q *api.AddNodesRequest) (*api.AddNodesResponse, error) {
-	call := CallOf(ctx)
-	if call.ClientToken != "" {
-		if answer, err := replay[api.AddNodesResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
-			return answer, err
-		}
+	if answer, err := replay[api.AddNodesResponse](ctx, s.Store.Read(), CallOf(ctx)); err != nil || answer != nil {
+		return answer, err
 	}
 	c, err := s.cluster(ctx, s.Store.Read(), q.ClusterId)
 	if err != nil {

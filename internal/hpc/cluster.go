@@ -1,7 +1,5 @@
 package hpc
 
-import "time"
-
 // ClusterStatus is a cluster's state as the API shows it (spec: DescribeCluster).
 type ClusterStatus string
 
@@ -39,13 +37,4 @@ const (
 type Secrets struct {
 	MungeKey []byte // 1024 random bytes, on every node
 	JWTKey   []byte // 32 random bytes, on the manager alone
-}
-
-// LogLine is one entry of a cluster's log.
-type LogLine struct {
-	ClusterID string
-	Operation string // the action or step, for example "CreateCluster"
-	Level     string // info, warn or error
-	Message   string
-	Time      time.Time
 }
