@@ -12,10 +12,13 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"ehpc/internal/agent"
+	"ehpc/internal/fence"
 	"ehpc/internal/link"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/slurm"
@@ -40,6 +43,8 @@ func run(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	switch {
+	case len(args) >= 2 && strings.HasPrefix(args[0], fence.RunCommand+" "):
+		return fence.RunJob(fence.SocketPath, args[0], args[1:], started)
 	case len(args) == 0:
 		return serve(ctx)
 	case len(args) == 3 && args[0] == "run-command":
@@ -49,7 +54,7 @@ func run(args []string) error {
 	case len(args) == 5 && args[0] == "read-file":
 		return agent.GetAccountFile(args[1], args[2], args[3], args[4], os.Stdout)
 	case len(args) == 1 && args[0] == slurm.FirstJobIDCommand:
-		return slurm.WriteFirstJobID()
+		return writeFirstJobID()
 	}
 	return fmt.Errorf("unknown arguments %q", args)
 }
@@ -57,6 +62,30 @@ func run(args []string) error {
 // engines are all schedulers that this agent can set up.
 func engines(program string) map[string]scheduler.Engine {
 	return map[string]scheduler.Engine{"slurm": slurm.New(program)}
+}
+
+// started are what the schedulers tell a batch script of its job.
+var started = map[string]func(env func(string) string) (fence.Started, error){
+	"slurm": func(env func(string) string) (s fence.Started, err error) {
+		s.ID, s.Own, s.Task, s.Restarts, err = slurm.Started(env)
+		return s, err
+	},
+}
+
+// journal is where the cluster's jobs and their runs are written down: on its
+// volume, which all its nodes have.
+var journal = fence.Open("/ehpc/claims")
+
+// recent is how far back the ids of runs matter: of older ones the controller's
+// own records tell.
+const recent = time.Hour
+
+func writeFirstJobID() error {
+	highest, err := journal.Highest(time.Now().Add(-recent))
+	if err != nil {
+		return err
+	}
+	return slurm.WriteFirstJobID(highest)
 }
 
 func serve(ctx context.Context) error {
@@ -69,6 +98,7 @@ func serve(ctx context.Context) error {
 		Root:       "/",
 		Program:    program,
 		Supervisor: agent.S6{Root: "/", Dir: "/service", Logs: "/var/log/ehpc"},
+		Journal:    journal,
 		Engines:    engines(program),
 		Log:        log,
 	})
@@ -81,8 +111,14 @@ func serve(ctx context.Context) error {
 	}
 	l := link.NewAgent(log, dial, link.Handler(a, map[string]http.Handler{"/scheduler/": a.SchedulerHandler()}))
 	var wg sync.WaitGroup
+	ctx, stop := context.WithCancel(ctx)
 	wg.Go(func() { a.Watch(ctx, l.Changed) })
+	wg.Go(func() { a.Prune(ctx) })
+	wg.Go(func() {
+		err = a.TakeClaims(ctx)
+		stop() // without it no job can begin: the supervisor starts this agent anew
+	})
 	l.Serve(ctx)
 	wg.Wait()
-	return nil
+	return err
 }

@@ -123,7 +123,7 @@ func serveDev(ctx context.Context, o devOptions, conf config.Config, db *store.S
 	}
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, Limits: reconcile.DefaultLimits, Log: log})
 	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: auth.NewPasswords(), Fits: machines.Fits,
-		Wake: control.Wake, UpToDate: control.UpToDate, Version: release, Log: log,
+		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, Version: release, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)

@@ -69,8 +69,9 @@ func (s *Service) unreachable(err error, attempt string) error {
 	return api.AgentError.Errorf("cannot %s: %v", attempt, err)
 }
 
-// SubmitJob accepts a job, hands it to the scheduler held, and releases it once
-// its id is committed. An answer with an error is the truth: the job never runs.
+// SubmitJob accepts a job, hands it to the scheduler held, and commits its id;
+// the reconciler releases it then. An answer with an error is the truth: the job
+// never runs.
 func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.SubmitJobResponse, error) {
 	call := CallOf(ctx)
 	if answer, err := replay[api.SubmitJobResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
@@ -113,15 +114,15 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 		}
 		return nil, s.unreachable(err, "submit the job")
 	}
-	return s.commitJob(ctx, job, manager.ID, id)
+	return s.commitJob(ctx, job, id)
 }
 
-// commitJob writes the scheduler's id and then lets the job start. Once the id
-// is written the job is the caller's, whatever happens: the reconciler releases
-// what could not be released here.
-func (s *Service) commitJob(ctx context.Context, job *store.Job, managerID, id string) (*api.SubmitJobResponse, error) {
+// commitJob writes the scheduler's id. Once it is written the job is the
+// caller's, whatever happens.
+func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*api.SubmitJobResponse, error) {
 	answer, err := commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
 		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
+		job.Sight = job.Modified
 		if err := tx.SaveJob(ctx, job); err != nil {
 			return nil, err
 		}
@@ -137,18 +138,7 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, managerID, id s
 		s.giveUp(ctx, job, nil)
 		return answer, nil
 	}
-	if err := s.Links.Scheduler(managerID).Release(ctx, id); err != nil {
-		s.Log.Warn("job not released yet", "cluster", job.ClusterID, "job", id, "err", err)
-		s.Wake()
-		return answer, nil
-	}
-	err = s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		job.Released = true
-		return tx.SaveJob(ctx, job)
-	})
-	if err != nil && !errors.Is(err, store.ErrConflict) { // the reconciler would release it again, which is harmless
-		s.Log.Warn("release of a job not noted", "cluster", job.ClusterID, "job", id, "err", err)
-	}
+	s.Submitted()
 	return answer, nil
 }
 

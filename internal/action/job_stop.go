@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ehpc/api"
+	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
 )
 
@@ -163,9 +164,9 @@ func (s *Service) cancelNow(ctx context.Context, clusterID string, rows []*store
 	if err != nil {
 		return err
 	}
-	ids := make([]string, len(rows))
+	jobs := make([]scheduler.Ref, len(rows))
 	for i, row := range rows {
-		ids[i] = row.SchedID
+		jobs[i] = scheduler.Ref{ID: row.SchedID, Token: row.Token}
 	}
-	return s.Links.Scheduler(manager.ID).Cancel(ctx, ids...)
+	return s.Links.Scheduler(manager.ID).Stop(ctx, jobs...)
 }

@@ -44,6 +44,7 @@ type Service struct {
 	Images    func() ([]Image, error)
 	Fits      func(ctx context.Context, types []hpc.InstanceType) error
 	Wake      func()                                                    // wakes the reconcilers
+	Submitted func()                                                    // wakes the one that releases jobs
 	UpToDate  func(ctx context.Context, clusterID string) (bool, error) // whether the nodes that can be reached match the rows
 	Version   string                                                    // of this program
 	Log       *slog.Logger

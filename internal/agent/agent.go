@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"sync"
 
+	"ehpc/internal/fence"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 	"ehpc/internal/scheduler"
@@ -23,6 +24,8 @@ type Options struct {
 	Program string
 	// Supervisor looks after daemons.
 	Supervisor Supervisor
+	// Journal is where the cluster's jobs and their runs are written down.
+	Journal *fence.Journal
 	// Engines are the schedulers that this agent can set up, by the plan's name.
 	Engines map[string]scheduler.Engine
 	Log     *slog.Logger

@@ -3,6 +3,7 @@ package agent
 import (
 	"net/http"
 
+	"ehpc/internal/fence"
 	"ehpc/internal/scheduler"
 )
 
@@ -10,8 +11,14 @@ import (
 // that does not run the controller every call is scheduler.ErrUnavailable.
 func (a *Agent) SchedulerHandler() http.Handler {
 	handlers := map[scheduler.Engine]http.Handler{}
-	for _, engine := range a.opts.Engines {
-		handlers[engine] = scheduler.Handler(engine.Scheduler())
+	for name, engine := range a.opts.Engines {
+		handlers[engine] = scheduler.Handler(&fence.Guard{
+			Driver:  engine.Driver(),
+			Journal: a.opts.Journal,
+			Wrap: func(token, script string) (string, error) {
+				return fence.Wrap(a.opts.Program, name, token, script)
+			},
+		})
 	}
 	none := scheduler.Unavailable()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

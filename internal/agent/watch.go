@@ -32,7 +32,7 @@ func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) 
 		if engine == nil || !manager {
 			continue
 		}
-		now, err := look(ctx, engine.Scheduler(), seen.cursor)
+		now, err := look(ctx, engine.Driver(), seen.cursor)
 		if err != nil {
 			a.opts.Log.Debug("cannot look at the scheduler", "err", err)
 			continue
@@ -60,7 +60,7 @@ type sight struct {
 	sum    [sha256.Size]byte
 }
 
-func look(ctx context.Context, s scheduler.Scheduler, cursor string) (sight, error) {
+func look(ctx context.Context, s scheduler.Driver, cursor string) (sight, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	o, err := s.Observe(ctx, cursor)

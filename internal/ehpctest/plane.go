@@ -42,7 +42,7 @@ type Options struct {
 
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
-	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Rest: 50 * time.Millisecond}
+	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t *testing.T, w *World, o Options) *Plane {
@@ -62,9 +62,12 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, Limits: limits, Log: log, Interrupt: o.Interrupt})
 	w.mu.Lock()
 	w.changed = ctl.Wake
+	if w.volumes == "" {
+		w.volumes = t.TempDir()
+	}
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Wake: ctl.Wake, UpToDate: ctl.UpToDate, Version: "1.0.0", Log: log, Images: images}
+		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, Version: "1.0.0", Log: log, Images: images}
 	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup

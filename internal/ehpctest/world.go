@@ -6,8 +6,11 @@ package ehpctest
 
 import (
 	"context"
+	"path/filepath"
 	"sync"
+	"time"
 
+	"ehpc/internal/fence"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 	"ehpc/internal/provider"
@@ -23,13 +26,17 @@ type World struct {
 	mu         sync.Mutex
 	agents     map[string]*Agent          // by node id, while their machine runs
 	schedulers map[string]*schedfake.Fake // by cluster id, while the cluster's volume is there
+	guards     map[string]*fence.Guard    // around them
+	volumes    string                     // the directory of the clusters' volumes
+	onEnd      map[string]func(hpc.Run)   // by cluster id, called when a job's script comes to its end
 	changed    func()                     // of the plane that runs
 	silent     map[string]bool            // cluster ids whose scheduler answers nothing
 }
 
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
-	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{}, changed: func() {}, silent: map[string]bool{}}
+	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{},
+		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
 	return w
@@ -75,8 +82,63 @@ func (w *World) SchedulerOf(clusterID string) *schedfake.Fake {
 	if s == nil {
 		s = schedfake.New()
 		w.schedulers[clusterID] = s
+		w.guard(clusterID, s)
 	}
 	return s
+}
+
+// GuardOf is a cluster's scheduler as servers see it.
+func (w *World) GuardOf(clusterID string) *fence.Guard {
+	w.SchedulerOf(clusterID)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.guards[clusterID]
+}
+
+// guard has the scheduler's jobs claim their runs on the cluster's volume, as
+// the nodes' agents would let them. It needs w.mu.
+func (w *World) guard(clusterID string, s *schedfake.Fake) {
+	journal := fence.Open(filepath.Join(w.volumes, clusterID, "claims"))
+	w.guards[clusterID] = &fence.Guard{Driver: s, Journal: journal}
+	processes := 0
+	s.Guarded(schedfake.Fence{
+		Claim: func(run hpc.Run, uid int) (hpc.Run, string, int) {
+			processes++
+			run.PID, run.Boot = processes, w.bootOf(clusterID, run.Host)
+			ruling, given, err := journal.Claim(run, uid, func(hpc.Run) error { return nil })
+			if err != nil {
+				return run, string(fence.Wait), 0
+			}
+			return given, string(ruling.Verdict), ruling.Code
+		},
+		End: func(run hpc.Run, code int) {
+			journal.NoteEnd(run, code, time.Now())
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if f := w.onEnd[clusterID]; f != nil {
+				f(run)
+			}
+		},
+		Kill: func(run hpc.Run) { journal.NoteDeath(run, "it was killed", time.Now()) },
+	})
+}
+
+// OnEnd calls f for every run of the cluster's jobs that comes to its end.
+func (w *World) OnEnd(clusterID string, f func(hpc.Run)) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.onEnd[clusterID] = f
+}
+
+func (w *World) bootOf(clusterID, host string) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.agents {
+		if a.spec.ClusterID == clusterID && a.spec.Hostname == host {
+			return a.bootID
+		}
+	}
+	return ""
 }
 
 // Silence makes a cluster's scheduler take every question and answer none.
@@ -123,13 +185,13 @@ func (l links) Node(nodeID string) link.Node {
 func (l links) Scheduler(nodeID string) scheduler.Scheduler {
 	if a := l.world.Agent(nodeID); a != nil && a.applied(hpc.RoleManager) {
 		if l.world.isSilent(a.spec.ClusterID) {
-			return silent{l.world.SchedulerOf(a.spec.ClusterID)}
+			return silent{l.world.GuardOf(a.spec.ClusterID)}
 		}
-		return l.world.SchedulerOf(a.spec.ClusterID)
+		return l.world.GuardOf(a.spec.ClusterID)
 	}
 	down := schedfake.New()
 	down.Stop()
-	return down
+	return &fence.Guard{Driver: down, Journal: fence.Open("/nonexistent")}
 }
 
 // absent is a node whose agent is not connected.

@@ -35,6 +35,7 @@ const ExitNotLaunched = 128 + 53 // as Slurm has it, a signal that there is not
 // JobSpec is a job as handed to a scheduler.
 type JobSpec struct {
 	Token     string // ours, unguessable, lower case; marks the job in the scheduler's records
+	Attempt   int    // how often it was submitted before, as far as is known lost
 	Name      string
 	Account   string // the user it runs as
 	UID       int

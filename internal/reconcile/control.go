@@ -34,6 +34,7 @@ type Limits struct {
 	Step   time.Duration // one step
 	Every  time.Duration // between two passes without a wake-up
 	Retry  time.Duration // after the first failure of a step, doubling up to maxRetry
+	Miss   time.Duration // a scheduler may not show a job after its start, before the job is held for lost: an end is told after it
 	Rest   time.Duration // that a node in exception is left alone before it is tried again
 }
 
@@ -45,6 +46,7 @@ var DefaultLimits = Limits{
 	Step:   90 * time.Second,
 	Every:  2 * time.Second,
 	Retry:  500 * time.Millisecond,
+	Miss:   2 * time.Second,
 	Rest:   time.Minute,
 }
 
@@ -63,7 +65,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, commands, sweep *Loop
+	clusters, nodes, jobs, releases, commands, sweep *Loop
 
 	steps  inflight
 	silent silences
@@ -76,6 +78,7 @@ func New(o Options) *Control {
 	ctl.clusters = newLoop("clusters", o.Limits.Every, o.Log, ctl.passClusters)
 	ctl.nodes = newLoop("nodes", o.Limits.Every, o.Log, ctl.passNodes)
 	ctl.jobs = newLoop("jobs", o.Limits.Every, o.Log, ctl.passJobs)
+	ctl.releases = newLoop("releases", o.Limits.Every, o.Log, ctl.passReleases)
 	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
 	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
 	return ctl
@@ -84,7 +87,7 @@ func New(o Options) *Control {
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.sweep} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
@@ -98,3 +101,6 @@ func (ctl *Control) Wake() {
 		l.Wake()
 	}
 }
+
+// Submitted starts a pass of the loop that releases jobs.
+func (ctl *Control) Submitted() { ctl.releases.Wake() }

@@ -46,7 +46,7 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("cannot observe the scheduler: %w", err)
 	}
-	v := &jobsView{ClusterID: c.ID, Seen: seen}
+	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss}
 	var p jobsPlan
 	err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := v.read(ctx, tx); err != nil {
@@ -71,13 +71,18 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if err != nil {
 		return err
 	}
-	if err := ctl.releaseJobs(ctx, c.ID, sched.Release, p.Release, v.Open); err != nil {
+	if len(p.Stop) > 0 {
+		if err := sched.Stop(ctx, p.Stop...); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(p.Save, func(row *store.Job) bool { return !row.Released }) {
+		ctl.Submitted()
+	}
+	if err := ctl.lookAfter(ctx, sched, nodes, p.Doubt); err != nil {
 		return err
 	}
-	if len(p.Cancel) > 0 {
-		return sched.Cancel(ctx, p.Cancel...)
-	}
-	return nil
+	return ctl.submitAgain(ctx, sched, v.Open)
 }
 
 // read fills in the rows that the observation is about. It runs in the
@@ -95,28 +100,9 @@ func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 		return err
 	}
 	v.Names[0] = "root"
-	v.Gone, err = tx.DeletedUIDs(ctx, v.ClusterID)
-	return err
-}
-
-// releaseJobs releases what was committed but not released before a crash.
-func (ctl *Control) releaseJobs(ctx context.Context, clusterID string, release func(context.Context, ...string) error, ids []string, rows []*store.Job) error {
-	if len(ids) == 0 {
-		return nil
-	}
-	if err := release(ctx, ids...); err != nil {
+	if v.Resubmitted, err = tx.ResubmittedTokens(ctx, v.ClusterID); err != nil {
 		return err
 	}
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		for _, row := range rows {
-			if !slices.Contains(ids, row.SchedID) {
-				continue
-			}
-			row.Released, row.Reason, row.Modified = true, "", time.Now() // as releaseForgotten wants to see it
-			if err := tx.SaveJob(ctx, row); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
+	v.Gone, err = tx.DeletedUIDs(ctx, v.ClusterID)
+	return err
 }

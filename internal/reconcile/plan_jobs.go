@@ -16,24 +16,25 @@ const abandonAfter = 2 * time.Minute
 
 // jobsPlan is what follows from one observation of a scheduler.
 type jobsPlan struct {
-	Save    []*store.Job // changed rows
-	Insert  []*store.Job // jobs submitted behind the API's back
-	Release []string     // scheduler ids that may start
-	Cancel  []string     // scheduler ids that are not wanted
+	Save   []*store.Job    // changed rows
+	Insert []*store.Job    // jobs submitted behind the API's back
+	Stop   []scheduler.Ref // what is not wanted
+	Doubt  []*store.Job    // rows whose runs have to be looked at, see planLost
 }
 
 // jobsView is what planJobs decides on.
 type jobsView struct {
-	ClusterID string
-	Open      []*store.Job // rows that have not ended; planJobs may change them
-	Known     []*store.Job // further rows with ids that the observation names
-	Names     map[int]string
-	Gone      map[int]bool // uids of deleted accounts
-	Seen      scheduler.Observation
+	ClusterID   string
+	Open        []*store.Job    // rows that have not ended; planJobs may change them
+	Known       []*store.Job    // further rows with ids that the observation names; likewise
+	Resubmitted map[string]bool // tokens of rows that have another id of the scheduler's now
+	Names       map[int]string
+	Gone        map[int]bool // uids of deleted accounts
+	Seen        scheduler.Observation
+	MissFor     time.Duration // see Limits.Miss
 }
 
-// planJobs moves rows to what the scheduler shows. A row that the scheduler
-// does not show is left as it is.
+// planJobs moves rows to what the scheduler shows.
 func planJobs(now time.Time, v *jobsView) jobsPlan {
 	var p jobsPlan
 	queue, ends := byRow(v.Seen.Queue), byRow(v.Seen.Ends)
@@ -46,42 +47,82 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	known := map[string]bool{}
 	for _, row := range v.Known {
 		known[row.SchedID] = true
-		if !row.Wanted && !row.Ended.IsZero() && slices.ContainsFunc(queue[row.SchedID], alive) {
-			p.Cancel = append(p.Cancel, row.SchedID) // it was stopped, and came back to the queue
+		if !row.Ended.IsZero() && slices.ContainsFunc(queue[row.SchedID], alive) {
+			p.cameBack(now, row, queue[row.SchedID])
 		}
 	}
 	for _, row := range v.Open {
 		if row.SchedID == "" {
 			known[tokens[row.Token]] = true
-			p.abandon(now, row, tokens[row.Token], v.Seen.Begun)
+			p.unsubmitted(now, row, tokens[row.Token], v.Seen.Begun)
 			continue
 		}
 		known[row.SchedID] = true
-		waiting := queue[row.SchedID]
-		if releaseForgotten(row, waiting, v.Seen.Boot) {
-			row.Released = false // saved with the reason, which has changed
-		}
-		switch {
-		case !row.Wanted && len(waiting) > 0:
-			p.Cancel = append(p.Cancel, row.SchedID)
-		case row.Wanted && !row.Released && len(waiting) > 0:
-			p.Release = append(p.Release, row.SchedID)
-		}
-		if followJob(now, row, waiting, ends[row.SchedID]) {
-			row.Modified = now
-			p.Save = append(p.Save, row)
-		}
+		p.follow(now, row, queue[row.SchedID], ends[row.SchedID], v)
 	}
 	for _, id := range slices.Concat(ids(v.Seen.Queue), ids(v.Seen.Ends)) {
 		if known[id] {
 			continue
 		}
 		known[id] = true
+		if stale(v, queue[id]) {
+			p.Stop = append(p.Stop, scheduler.Ref{ID: id})
+			continue
+		}
 		if row := strange(now, v, id, queue[id], ends[id]); row != nil {
 			p.Insert = append(p.Insert, row)
 		}
 	}
 	return p
+}
+
+// stale tells whether a queued job carries the token of a row that was submitted
+// again since.
+func stale(v *jobsView, queue []scheduler.Job) bool {
+	return len(queue) > 0 && v.Resubmitted[queue[0].Token]
+}
+
+// follow brings one open row to what was observed of it.
+func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
+	if releaseForgotten(row, queue, v.Seen.Boot) {
+		row.Released = false // saved with the reason, which has changed
+	}
+	if !row.Wanted && len(queue) > 0 {
+		p.Stop = append(p.Stop, scheduler.Ref{ID: row.SchedID, Token: row.Token})
+	}
+	shown := len(queue) > 0 || len(ends) > 0
+	switch {
+	case followJob(now, row, queue, ends):
+		row.Modified, row.Sight, row.Missing = now, now, time.Time{}
+		p.Save = append(p.Save, row)
+	case shown && !row.Missing.IsZero():
+		row.Missing = time.Time{}
+		p.Save = append(p.Save, row)
+	case !shown:
+		p.miss(row, v)
+	}
+	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
+		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node
+	}
+}
+
+// cameBack is for a job that has ended and that the scheduler shows again. Its
+// owner may have put it back into the queue; otherwise the scheduler has
+// forgotten its end, and it is not run twice.
+func (p *jobsPlan) cameBack(now time.Time, row *store.Job, queue []scheduler.Job) {
+	again := slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Restarts > row.Restarts })
+	if row.Wanted && (row.Token == "" || again && row.Spec.Rerunable) {
+		row.Ended, row.Ends, row.ExitCode, row.Worst = time.Time{}, 0, 0, ""
+		followJob(now, row, queue, nil)
+		row.Modified, row.Sight = now, now
+		p.Save = append(p.Save, row)
+		return
+	}
+	ref := scheduler.Ref{ID: row.SchedID}
+	if !row.Wanted {
+		ref.Token = row.Token
+	}
+	p.Stop = append(p.Stop, ref)
 }
 
 // alive tells whether an observed job runs or may run.
@@ -97,18 +138,22 @@ func releaseForgotten(row *store.Job, waiting []scheduler.Job, boot time.Time) b
 	return slices.ContainsFunc(waiting, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
 }
 
-// abandon gives up an accepted job whose request was never answered with an id.
-func (p *jobsPlan) abandon(now time.Time, row *store.Job, id string, begun time.Time) {
-	if row.Wanted && now.Sub(row.Modified) < abandonAfter {
+// unsubmitted is for a row without an id of the scheduler's. One that was lost
+// and is to be submitted again waits for that; an accepted job whose request was
+// never answered with an id is given up once it is old.
+func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, begun time.Time) {
+	lost := row.PublicID != ""
+	if row.Wanted && (lost || now.Sub(row.Modified) < abandonAfter) {
 		return
 	}
 	if id != "" {
-		p.Cancel = append(p.Cancel, id)
+		p.Stop = append(p.Stop, scheduler.Ref{ID: id, Token: row.Token})
 		return
 	}
-	if begun.Sub(row.Modified) < abandonAfter {
+	if !lost && begun.Sub(row.Modified) < abandonAfter {
 		return // it may still be on its way
 	}
+	p.Stop = append(p.Stop, scheduler.Ref{Token: row.Token})
 	row.Wanted, row.State, row.Ended, row.Modified = false, hpc.JobCancelled, now, now
 	p.Save = append(p.Save, row)
 }
@@ -163,7 +208,11 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
 	}
 	for _, e := range ends {
+		e = asWritten(e)
 		takeJob(row, e)
+		if row.Worst == "" && e.State != hpc.JobCompleted && e.Array != "" {
+			row.Worst = e.State
+		}
 		if e.ExitCode != 0 {
 			row.ExitCode = e.ExitCode
 		}
@@ -173,7 +222,8 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
-		row.State, row.Ended = endState(row, ends), ends[len(ends)-1].End
+		last := asWritten(ends[len(ends)-1])
+		row.State, row.Ended = endState(row, last), last.End
 	case len(queue) > 0:
 		row.State, row.Ended = queueState(queue), time.Time{}
 	case complete && row.State == hpc.JobCompleting: // its node failed, and it did not come back to the queue
@@ -194,7 +244,7 @@ func sameJob(a, b *store.Job) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Ends == b.Ends && a.ExitCode == b.ExitCode &&
 		a.Restarts == b.Restarts && a.Cores == b.Cores && a.Priority == b.Priority && a.Queue == b.Queue &&
 		a.Started.Equal(b.Started) && a.Ended.Equal(b.Ended) && slices.Equal(a.NodeList, b.NodeList) &&
-		a.Stdout == b.Stdout && a.Stderr == b.Stderr
+		a.Stdout == b.Stdout && a.Stderr == b.Stderr && a.Worst == b.Worst && a.Released == b.Released
 }
 
 // tasks is how many ends the row's job has; an array of unknown size has ended
@@ -244,16 +294,30 @@ func queueState(jobs []scheduler.Job) hpc.JobState {
 	return hpc.JobPending
 }
 
-// endState is the state of a row whose tasks have all ended: completed only if
-// every one of them is.
-func endState(row *store.Job, ends []scheduler.Job) hpc.JobState {
-	for _, e := range ends {
-		if e.State != hpc.JobCompleted {
-			return e.State
+// asWritten is an end as its run was written down, where that says more than the
+// scheduler: a script that came to its end did, whatever happened to its node.
+func asWritten(e scheduler.Job) scheduler.Job {
+	if e.Run == nil || !e.Run.Over() || e.Run.Killed != "" {
+		return e
+	}
+	switch e.State {
+	case hpc.JobCompleted, hpc.JobFailed, hpc.JobNodeFail:
+		e.State, e.ExitCode, e.End = hpc.JobCompleted, e.Run.ExitCode, e.Run.Ended
+		if e.ExitCode != 0 {
+			e.State = hpc.JobFailed
+		}
+		if e.Start.IsZero() {
+			e.Start = e.Run.Began
 		}
 	}
-	if row.ExitCode != 0 {
-		return hpc.JobFailed
+	return e
+}
+
+// endState is the state of a row that has ended: an array has completed only if
+// every task did.
+func endState(row *store.Job, last scheduler.Job) hpc.JobState {
+	if row.Worst != "" {
+		return row.Worst
 	}
-	return hpc.JobCompleted
+	return last.State
 }

@@ -41,33 +41,26 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("row %+v", r)
 		}
 	})
-	t.Run("a job that was not released is released", func(t *testing.T) {
-		r := row("1")
-		r.Released = false
-		if p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending}}}); !slices.Equal(p.Release, []string{"1"}) {
-			t.Errorf("released %v", p.Release)
-		}
-	})
 	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {
 		for _, c := range []struct {
-			name     string
-			boot     time.Duration // after the row's last change
-			before   string        // what the job was last seen to wait for
-			released []string
+			name   string
+			boot   time.Duration // after the row's last change
+			before string        // what the job was last seen to wait for
+			again  bool
 		}{
-			{"by a controller that crashed", time.Second, "Resources", []string{"1"}},
-			{"by a controller that crashed within the second", -time.Second / 2, "", []string{"1"}},
-			{"not when its owner holds it", -time.Minute, "Resources", nil},
-			{"not when its owner held it before the crash", time.Second, "JobHeldUser", nil},
+			{"by a controller that crashed", time.Second, "Resources", true},
+			{"by a controller that crashed within the second", -time.Second / 2, "", true},
+			{"not when its owner holds it", -time.Minute, "Resources", false},
+			{"not when its owner held it before the crash", time.Second, "JobHeldUser", false},
 		} {
 			r := row("1")
 			r.Reason = c.before
 			held := scheduler.Job{ID: "1", State: hpc.JobPending, Held: true, Reason: "JobHeldUser"}
 			p := plan([]*store.Job{r}, scheduler.Observation{Boot: r.Modified.Add(c.boot), Queue: []scheduler.Job{held}})
-			if !slices.Equal(p.Release, c.released) {
-				t.Errorf("%s: released %v, want %v", c.name, p.Release, c.released)
+			if r.Released == c.again {
+				t.Errorf("%s: released is %v", c.name, r.Released)
 			}
-			if c.released != nil && (r.Released || len(p.Save) != 1) {
+			if c.again && len(p.Save) != 1 {
 				t.Errorf("%s: it is not noted that the release is still to be done: %+v", c.name, r)
 			}
 		}
@@ -76,19 +69,19 @@ func TestPlanJobs(t *testing.T) {
 		r := row("1")
 		r.Released, r.Wanted = false, false
 		p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending}}})
-		if len(p.Release) != 0 || !slices.Equal(p.Cancel, []string{"1"}) {
-			t.Errorf("released %v, cancelled %v", p.Release, p.Cancel)
+		if !slices.Equal(p.Stop, []scheduler.Ref{{ID: "1", Token: r.Token}}) {
+			t.Errorf("stopped %v", p.Stop)
 		}
 	})
 	t.Run("a job whose request died is cancelled by its token once it is old", func(t *testing.T) {
 		r := row("")
 		seen := scheduler.Observation{Queue: []scheduler.Job{{ID: "9", Token: r.Token, State: hpc.JobPending}}}
-		if p := plan([]*store.Job{r}, seen); !slices.Equal(p.Cancel, []string{"9"}) || len(p.Insert) != 0 {
-			t.Errorf("cancelled %v, inserted %v", p.Cancel, p.Insert)
+		if p := plan([]*store.Job{r}, seen); !slices.Equal(p.Stop, []scheduler.Ref{{ID: "9", Token: r.Token}}) || len(p.Insert) != 0 {
+			t.Errorf("cancelled %v, inserted %v", p.Stop, p.Insert)
 		}
 		r.Modified = now.Add(-time.Second)
-		if p := plan([]*store.Job{r}, seen); len(p.Cancel) != 0 {
-			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Cancel)
+		if p := plan([]*store.Job{r}, seen); len(p.Stop) != 0 {
+			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Stop)
 		}
 	})
 	t.Run("a job that a deleted account submitted on a node is not wanted", func(t *testing.T) {
@@ -99,8 +92,8 @@ func TestPlanJobs(t *testing.T) {
 			t.Fatalf("inserted %+v", p.Insert)
 		}
 		v.Open = p.Insert
-		if p := planJobs(now, v); !slices.Equal(p.Cancel, []string{"7"}) {
-			t.Errorf("cancelled %v", p.Cancel)
+		if p := planJobs(now, v); !slices.Equal(p.Stop, []scheduler.Ref{{ID: "7"}}) {
+			t.Errorf("cancelled %v", p.Stop)
 		}
 	})
 	t.Run("a job submitted on a node gets a row of its own", func(t *testing.T) {
@@ -166,10 +159,10 @@ func TestPlanJobs(t *testing.T) {
 	t.Run("a job that was stopped is cancelled when it comes back to the queue", func(t *testing.T) {
 		r := row("1")
 		r.Wanted, r.State, r.Ended = false, hpc.JobCancelled, now
-		for state, cancelled := range map[hpc.JobState][]string{hpc.JobPending: {"1"}, hpc.JobCompleting: nil} {
+		for state, cancelled := range map[hpc.JobState][]scheduler.Ref{hpc.JobPending: {{ID: "1", Token: r.Token}}, hpc.JobCompleting: nil} {
 			p := planJobs(now, &jobsView{ClusterID: "c", Known: []*store.Job{r},
 				Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{{ID: "1", State: state, Held: true}}}})
-			if !slices.Equal(p.Cancel, cancelled) || len(p.Release) != 0 || len(p.Insert) != 0 {
+			if !slices.Equal(p.Stop, cancelled) || len(p.Insert) != 0 {
 				t.Errorf("%s: plan %+v", state, p)
 			}
 		}

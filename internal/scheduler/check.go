@@ -41,6 +41,11 @@ func checkJob(job Job) error {
 	if job.ExitCode < 0 || job.ExitCode > 255 {
 		return fmt.Errorf("cannot observe: job %s has the exit code %d", job.ID, job.ExitCode)
 	}
+	if job.Run != nil {
+		if err := checkRuns([]hpc.Run{*job.Run}); err != nil {
+			return err
+		}
+	}
 	switch job.State {
 	case hpc.JobPending, hpc.JobRunning, hpc.JobCompleting, hpc.JobSuspended:
 		return nil
@@ -49,6 +54,18 @@ func checkJob(job Job) error {
 		return nil
 	}
 	return fmt.Errorf("cannot observe: job %s has the unknown state %.40q", job.ID, string(job.State))
+}
+
+func checkRuns(runs []hpc.Run) error {
+	for _, r := range runs {
+		if len(r.Token) > idLimit || len(r.Task) > idLimit || len(r.ID) > idLimit || len(r.Host) > idLimit || len(r.Killed) > idLimit {
+			return fmt.Errorf("cannot tell the runs: one of token %.40q is too long", r.Token)
+		}
+		if r.ExitCode < 0 || r.ExitCode > 255 {
+			return fmt.Errorf("cannot tell the runs: one of token %.40q has the exit code %d", r.Token, r.ExitCode)
+		}
+	}
+	return nil
 }
 
 func checkNodes(nodes []Node) error {

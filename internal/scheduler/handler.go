@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/rpc"
 )
 
@@ -17,6 +18,18 @@ func Handler(s Scheduler) http.Handler {
 	}))
 	mux.Handle("/scheduler/cancel", serve(func(ctx context.Context, ids []string) (nothing, error) {
 		return nothing{}, s.Cancel(ctx, ids...)
+	}))
+	mux.Handle("/scheduler/find", serve(func(ctx context.Context, q findQuestion) ([]string, error) {
+		return s.Find(ctx, q.Token, q.UID)
+	}))
+	mux.Handle("/scheduler/stop", serve(func(ctx context.Context, jobs []Ref) (nothing, error) {
+		return nothing{}, s.Stop(ctx, jobs...)
+	}))
+	mux.Handle("/scheduler/runs", serve(func(ctx context.Context, tokens []string) ([]hpc.Run, error) {
+		return s.Runs(ctx, tokens...)
+	}))
+	mux.Handle("/scheduler/died", serve(func(ctx context.Context, runs []hpc.Run) (nothing, error) {
+		return nothing{}, s.Died(ctx, runs...)
 	}))
 	mux.Handle("/scheduler/observe", serve(s.Observe))
 	mux.Handle("/scheduler/nodes", serve(func(ctx context.Context, _ nothing) ([]Node, error) {

@@ -35,7 +35,11 @@ func NewRemote(client *http.Client) Scheduler { return remote{http: client} }
 // nodeQuestion and nothing are what some questions consist of.
 type (
 	nodeQuestion struct{ Node, Reason string }
-	nothing      struct{}
+	findQuestion struct {
+		Token string
+		UID   int
+	}
+	nothing struct{}
 )
 
 func (r remote) call(ctx context.Context, path string, in, out any) error {
@@ -61,6 +65,27 @@ func (r remote) Release(ctx context.Context, ids ...string) error {
 
 func (r remote) Cancel(ctx context.Context, ids ...string) error {
 	return r.call(ctx, "cancel", ids, nil)
+}
+
+func (r remote) Find(ctx context.Context, token string, uid int) ([]string, error) {
+	var ids []string
+	return ids, r.call(ctx, "find", findQuestion{token, uid}, &ids)
+}
+
+func (r remote) Stop(ctx context.Context, jobs ...Ref) error {
+	return r.call(ctx, "stop", jobs, nil)
+}
+
+func (r remote) Runs(ctx context.Context, tokens ...string) ([]hpc.Run, error) {
+	var runs bounded[hpc.Run]
+	if err := r.call(ctx, "runs", tokens, &runs); err != nil {
+		return nil, err
+	}
+	return runs, checkRuns(runs)
+}
+
+func (r remote) Died(ctx context.Context, runs ...hpc.Run) error {
+	return r.call(ctx, "died", runs, nil)
 }
 
 func (r remote) Observe(ctx context.Context, cursor string) (Observation, error) {

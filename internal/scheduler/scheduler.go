@@ -1,6 +1,6 @@
 // Package scheduler is the seam to batch schedulers. An Engine knows how to set
-// up a scheduler's daemons on a node; a Scheduler talks to the running
-// controller. Both run in the agents; the server speaks to the manager's through
+// up a scheduler's daemons on a node; its Driver talks to the running
+// controller, and a Scheduler is a Driver whose jobs run once. Both run in the agents; the server speaks to the manager's through
 // Remote. Nothing here is shaped by one engine.
 package scheduler
 
@@ -23,11 +23,15 @@ var (
 	ErrRejected = errors.New("the scheduler refused")
 )
 
-// Scheduler is one running batch scheduler. Every method may be repeated.
-type Scheduler interface {
+// Driver talks to one running batch scheduler, in its own terms. Every method but
+// Submit may be repeated. What one can do, every engine can.
+type Driver interface {
 	// Submit hands over a job, held: it cannot start before Release. It returns
-	// the scheduler's id. A token submitted before returns the same id.
+	// the scheduler's id. Repeated, it submits the job again.
 	Submit(ctx context.Context, job hpc.JobSpec) (id string, err error)
+	// Find returns the ids of the account's jobs, queued or ended, that carry the
+	// token, oldest first.
+	Find(ctx context.Context, token string, uid int) (ids []string, err error)
 	// Release lets held jobs start. Unknown ids are not an error.
 	Release(ctx context.Context, ids ...string) error
 	// Cancel ends jobs, held, pending or running. Unknown ids are not an error.
@@ -46,6 +50,22 @@ type Scheduler interface {
 	// Remove forgets a node. ErrBusy while it has work; unknown names are not an error.
 	Remove(ctx context.Context, node string) error
 }
+
+// Scheduler is a Driver that runs every accepted job once, whatever the
+// scheduler behind it forgets. All methods may be repeated.
+type Scheduler interface {
+	Driver
+	// Stop is Cancel for jobs that are not wanted any more: should the scheduler
+	// show one of them again, it does not run.
+	Stop(ctx context.Context, jobs ...Ref) error
+	// Runs returns what is written down of the runs of these tokens.
+	Runs(ctx context.Context, tokens ...string) ([]hpc.Run, error)
+	// Died tells that runs cannot go on, for their nodes are gone.
+	Died(ctx context.Context, runs ...hpc.Run) error
+}
+
+// Ref names a job: by the scheduler's id, and by our token if it has one.
+type Ref struct{ ID, Token string }
 
 // Observation is what a scheduler shows at one moment.
 type Observation struct {
@@ -80,6 +100,7 @@ type Job struct {
 	Dir      string
 	Stdout   string
 	Stderr   string
+	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }
 
 // Node is a compute node as a scheduler reports it.
@@ -115,8 +136,8 @@ type Engine interface {
 	// Changed is called on the manager after files of a running controller were
 	// rewritten, to make it read them.
 	Changed(ctx context.Context, plan hpc.NodePlan) error
-	// Scheduler talks to the controller on this node.
-	Scheduler() Scheduler
+	// Driver talks to the controller on this node.
+	Driver() Driver
 }
 
 // File is a file that must stand on a node.

@@ -33,7 +33,11 @@ type Job struct {
 	Nodes       int
 	Cores       int
 	Restarts    int
-	Ends        int // of an array: how many tasks have ended
+	Attempt     int          // how often it was submitted before, to a scheduler that lost it
+	Sight       time.Time    `bun:",nullzero"` // when the scheduler had it for sure: an answer, or a change
+	Missing     time.Time    `bun:",nullzero"` // since when the scheduler does not show it, though it should
+	Ends        int          // of an array: how many tasks have ended
+	Worst       hpc.JobState // of an array: how the first task ended that did not complete
 	ExitCode    int
 	Stdout      string
 	Stderr      string
@@ -69,6 +73,29 @@ func (tx Tx) SaveJob(ctx context.Context, j *Job) error {
 	return err
 }
 
+// UnreleasedJobs returns the jobs of all clusters that the scheduler holds and
+// that may start.
+func (tx Tx) UnreleasedJobs(ctx context.Context) ([]*Job, error) {
+	var rows []*Job
+	err := tx.db.NewSelect().Model(&rows).Column("id", "cluster_id", "sched_id").
+		Where("released = FALSE AND ended IS NULL AND wanted = TRUE AND sched_id <> ''").Order("id").Scan(ctx)
+	return rows, err
+}
+
+// NoteReleased notes that jobs may start; one that was submitted again meanwhile
+// is another of the scheduler's.
+func (tx Tx) NoteReleased(ctx context.Context, jobs []*Job, now time.Time) error {
+	for _, j := range jobs {
+		_, err := tx.db.NewUpdate().Model((*Job)(nil)).
+			Set("rev = rev + 1").Set("released = TRUE").Set("reason = ''").Set("modified = ?", now).
+			Where("id = ? AND sched_id = ?", j.ID, j.SchedID).Exec(ctx)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // OpenJobs returns a cluster's jobs that have not ended, oldest first.
 func (tx Tx) OpenJobs(ctx context.Context, clusterID string) ([]*Job, error) {
 	var rows []*Job
@@ -86,6 +113,19 @@ func (tx Tx) JobsOfSched(ctx context.Context, clusterID string, ids []string) ([
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND sched_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
 	return rows, err
+}
+
+// ResubmittedTokens returns the tokens of a cluster's jobs that were submitted
+// more than once and have an id of the scheduler's.
+func (tx Tx) ResubmittedTokens(ctx context.Context, clusterID string) (map[string]bool, error) {
+	var rows []*Job
+	err := tx.db.NewSelect().Model(&rows).Column("token").
+		Where("cluster_id = ? AND attempt > 0 AND sched_id <> ''", clusterID).Scan(ctx)
+	tokens := map[string]bool{}
+	for _, row := range rows {
+		tokens[row.Token] = true
+	}
+	return tokens, err
 }
 
 // JobsOfPublic returns a cluster's jobs that SubmitJob answered these ids for,

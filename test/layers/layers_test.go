@@ -21,6 +21,7 @@ const module = "ehpc"
 var layers = [][]string{
 	{"api", "internal/hpc", "internal/rpc"},
 	{"internal/store", "internal/scheduler", "internal/provider", "internal/link", "internal/image", "internal/auth", "internal/config"},
+	{"internal/fence"},
 	{"internal/action", "internal/reconcile", "internal/agent"},
 	{"internal/server"},
 	{"cmd/ehpc", "cmd/ehpc-agent"},

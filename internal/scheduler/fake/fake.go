@@ -23,15 +23,16 @@ type Fake struct {
 	lastID  int
 	jobs    []*job // in order of submission; without the ended
 	ends    []scheduler.Job
-	tokens  map[string]string // token -> id, ended jobs included
+	past    []*job // ended jobs, for Crash
 	nodes   []*node
+	fence   Fence
 	run     func(hpc.JobSpec, string) Outcome
 	faults  map[string][]fault
 }
 
 var (
-	_ scheduler.Scheduler = (*Fake)(nil)
-	_ scheduler.Engine    = (*Fake)(nil)
+	_ scheduler.Driver = (*Fake)(nil)
+	_ scheduler.Engine = (*Fake)(nil)
 )
 
 // job is a plain job, a running task of an array, or the waiting part of one.
@@ -40,8 +41,10 @@ type job struct {
 	view    scheduler.Job
 	waiting []string // task indexes of the waiting part of an array
 	held    bool
+	freed   time.Time // when it was released
 	nodes   []*node
 	timer   *time.Timer
+	claimed hpc.Run // its run, once it was told to begin
 }
 
 type node struct {
@@ -57,7 +60,6 @@ type node struct {
 func New() *Fake {
 	return &Fake{
 		boot:   time.Now(),
-		tokens: map[string]string{},
 		run:    func(hpc.JobSpec, string) Outcome { return Outcome{Duration: time.Second} },
 		faults: map[string][]fault{},
 	}
@@ -72,24 +74,19 @@ func (f *Fake) Services(hpc.NodePlan) []scheduler.Service { return nil }
 // Changed implements scheduler.Engine.
 func (f *Fake) Changed(context.Context, hpc.NodePlan) error { return nil }
 
-// Scheduler implements scheduler.Engine.
-func (f *Fake) Scheduler() scheduler.Scheduler { return f }
+// Driver implements scheduler.Engine.
+func (f *Fake) Driver() scheduler.Driver { return f }
 
-// Submit implements scheduler.Scheduler.
+// Submit implements scheduler.Driver.
 func (f *Fake) Submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
 	var id string
 	err := f.call(ctx, "Submit", func() error {
-		if known := f.tokens[spec.Token]; known != "" {
-			id = known
-			return nil
-		}
 		j, err := f.newJob(spec)
 		if err != nil {
 			return err
 		}
 		id = j.view.ID
 		f.jobs = append(f.jobs, j)
-		f.tokens[spec.Token] = id
 		return nil
 	})
 	return id, err
@@ -124,12 +121,36 @@ func (f *Fake) newJob(spec hpc.JobSpec) (*job, error) {
 	return j, nil
 }
 
-// Release implements scheduler.Scheduler.
+// Find implements scheduler.Driver.
+func (f *Fake) Find(ctx context.Context, token string, uid int) ([]string, error) {
+	var ids []string
+	err := f.call(ctx, "Find", func() error {
+		look := func(v scheduler.Job) {
+			id := v.ID
+			if v.Array != "" {
+				id = v.Array
+			}
+			if v.Token == token && v.UID == uid && !slices.Contains(ids, id) {
+				ids = append(ids, id)
+			}
+		}
+		for _, e := range f.ends {
+			look(e)
+		}
+		for _, j := range f.jobs {
+			look(j.view)
+		}
+		return nil
+	})
+	return ids, err
+}
+
+// Release implements scheduler.Driver.
 func (f *Fake) Release(ctx context.Context, ids ...string) error {
 	return f.call(ctx, "Release", func() error {
 		for _, j := range f.jobs {
 			if slices.Contains(ids, j.view.ID) && j.held {
-				j.held, j.view.Reason = false, "Resources"
+				j.held, j.freed, j.view.Reason = false, time.Now(), "Resources"
 			}
 		}
 		f.place()
@@ -137,7 +158,7 @@ func (f *Fake) Release(ctx context.Context, ids ...string) error {
 	})
 }
 
-// Cancel implements scheduler.Scheduler.
+// Cancel implements scheduler.Driver.
 func (f *Fake) Cancel(ctx context.Context, ids ...string) error {
 	return f.call(ctx, "Cancel", func() error {
 		for _, j := range slices.Clone(f.jobs) {
@@ -150,7 +171,7 @@ func (f *Fake) Cancel(ctx context.Context, ids ...string) error {
 	})
 }
 
-// Observe implements scheduler.Scheduler.
+// Observe implements scheduler.Driver.
 func (f *Fake) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
 	var o scheduler.Observation
 	err := f.call(ctx, "Observe", func() error {

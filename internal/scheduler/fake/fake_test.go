@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ehpc/internal/fence"
 	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/fake"
@@ -42,19 +43,23 @@ func scripted() *fake.Fake {
 	return f
 }
 
+func guarded(t *testing.T) scheduler.Scheduler {
+	return &fence.Guard{Driver: scripted(), Journal: fence.Open(t.TempDir())}
+}
+
 func env(s scheduler.Scheduler) schedulertest.Env {
 	return schedulertest.Env{Scheduler: s, Account: "ann", UID: 20000, Dir: "/home/ann", Node: "compute000", Nodes: 2}
 }
 
 func TestFakeConforms(t *testing.T) {
 	t.Parallel()
-	schedulertest.Run(t, func(*testing.T) schedulertest.Env { return env(scripted()) })
+	schedulertest.Run(t, func(t *testing.T) schedulertest.Env { return env(guarded(t)) })
 }
 
 func TestFakeConformsThroughTheRemote(t *testing.T) {
 	t.Parallel()
 	schedulertest.Run(t, func(t *testing.T) schedulertest.Env {
-		server := httptest.NewServer(scheduler.Handler(scripted()))
+		server := httptest.NewServer(scheduler.Handler(guarded(t)))
 		t.Cleanup(server.Close)
 		return env(scheduler.NewRemote(through(server)))
 	})

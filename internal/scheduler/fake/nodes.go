@@ -9,7 +9,7 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// Nodes implements scheduler.Scheduler.
+// Nodes implements scheduler.Driver.
 func (f *Fake) Nodes(ctx context.Context) ([]scheduler.Node, error) {
 	var nodes []scheduler.Node
 	err := f.call(ctx, "Nodes", func() error {
@@ -39,12 +39,12 @@ func (n *node) state() scheduler.NodeState {
 	return scheduler.NodeIdle
 }
 
-// Drain implements scheduler.Scheduler.
+// Drain implements scheduler.Driver.
 func (f *Fake) Drain(ctx context.Context, name, reason string) error {
 	return f.change(ctx, "Drain", name, func(n *node) { n.drain, n.reason = true, reason })
 }
 
-// Resume implements scheduler.Scheduler.
+// Resume implements scheduler.Driver.
 func (f *Fake) Resume(ctx context.Context, name string) error {
 	return f.change(ctx, "Resume", name, func(n *node) {
 		n.drain, n.down, n.reason = false, false, ""
@@ -52,7 +52,7 @@ func (f *Fake) Resume(ctx context.Context, name string) error {
 	})
 }
 
-// Down implements scheduler.Scheduler.
+// Down implements scheduler.Driver.
 func (f *Fake) Down(ctx context.Context, name, reason string) error {
 	return f.change(ctx, "Down", name, func(n *node) {
 		n.down, n.reason = true, reason
@@ -70,7 +70,7 @@ func (f *Fake) Down(ctx context.Context, name, reason string) error {
 	})
 }
 
-// Remove implements scheduler.Scheduler.
+// Remove implements scheduler.Driver.
 func (f *Fake) Remove(ctx context.Context, name string) error {
 	return f.call(ctx, "Remove", func() error {
 		n := f.find(name)

@@ -54,21 +54,47 @@ func (f *Fake) start(j *job, nodes []*node) {
 		n.used += perNode(j.spec)
 		j.view.Nodes = append(j.view.Nodes, n.name)
 	}
+	f.begin(j)
+}
+
+// begin runs a job's script, as far as its claim lets it.
+func (f *Fake) begin(j *job) {
+	run, verdict, code := f.fence.claim(j)
+	switch verdict {
+	case "wait":
+		f.after(j, claimPause, func() { f.begin(j) })
+		return
+	case "end":
+		state, code := Outcome{ExitCode: code}.end()
+		f.after(j, 0, func() { f.end(j, state, code) })
+		return
+	}
+	j.claimed = run
 	outcome := f.run(j.spec, j.view.Task)
 	state, code := outcome.end()
 	if limit := j.spec.Walltime; limit > 0 && outcome.Duration > limit {
 		outcome.Duration, state, code = limit, hpc.JobTimeout, 0
 	}
+	f.after(j, outcome.Duration, func() {
+		f.fence.end(j, code)
+		f.end(j, state, code)
+	})
+}
+
+// after does something with the job later, unless it was taken off its nodes.
+func (f *Fake) after(j *job, wait time.Duration, do func()) {
 	restarts := j.view.Restarts
-	j.timer = time.AfterFunc(outcome.Duration, func() {
+	var timer *time.Timer
+	timer = time.AfterFunc(wait, func() {
 		f.mu.Lock()
 		defer f.mu.Unlock()
-		if j.nodes == nil || j.view.Restarts != restarts {
+		if j.nodes == nil || j.view.Restarts != restarts || j.timer != timer {
 			return
 		}
-		f.end(j, state, code)
+		do()
 		f.place()
 	})
+	j.timer = timer
 }
 
 // split takes the first waiting task out of an array.
@@ -97,6 +123,7 @@ func (f *Fake) vacate(j *job) {
 }
 
 func (f *Fake) requeue(j *job) {
+	f.fence.kill(j)
 	f.vacate(j)
 	j.view.State, j.view.Reason = hpc.JobPending, "BeginTime"
 	j.view.Start, j.view.Nodes, j.view.Submit = time.Time{}, nil, time.Now()
@@ -104,9 +131,11 @@ func (f *Fake) requeue(j *job) {
 }
 
 func (f *Fake) end(j *job, state hpc.JobState, code int) {
+	f.fence.kill(j) // unless it has come to its end
 	f.vacate(j)
 	j.view.State, j.view.ExitCode, j.view.End = state, code, time.Now()
 	j.view.Reason = ""
 	f.jobs = slices.DeleteFunc(f.jobs, func(o *job) bool { return o == j })
 	f.ends = append(f.ends, j.view)
+	f.past = append(f.past, j)
 }

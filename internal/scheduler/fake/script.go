@@ -67,15 +67,14 @@ func (f *Fake) Start() {
 	f.stopped, f.boot = false, time.Now()
 }
 
-// Lose makes the scheduler forget a queued job as after a crash: without an end
-// and with its token.
+// Lose makes the scheduler forget a queued job as after a crash: without an end.
 func (f *Fake) Lose(id string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, j := range slices.Clone(f.jobs) {
 		if j.view.ID == id || j.view.Array == id {
+			f.fence.kill(j)
 			f.vacate(j)
-			delete(f.tokens, j.spec.Token)
 			f.jobs = slices.DeleteFunc(f.jobs, func(o *job) bool { return o == j })
 		}
 	}

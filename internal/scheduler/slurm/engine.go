@@ -23,7 +23,7 @@ const (
 	runDir      = "/run/slurm"
 	stateDir    = "/ehpc/state/slurm" // on the cluster's volume
 	jobcompPath = stateDir + "/jobcomp.log"
-	submitDir   = "/ehpc/state/submit" // root's alone
+	lastIDPath  = "/ehpc/state/last-job-id" // root's alone
 	firstIDPath = confDir + "/first-job-id.conf"
 )
 
@@ -40,8 +40,8 @@ func New(program string) *Engine {
 	return &Engine{program: program, client: newClient()}
 }
 
-// Scheduler implements scheduler.Engine.
-func (e *Engine) Scheduler() scheduler.Scheduler { return e.client }
+// Driver implements scheduler.Engine.
+func (e *Engine) Driver() scheduler.Driver { return e.client }
 
 // Changed implements scheduler.Engine.
 func (e *Engine) Changed(ctx context.Context, _ hpc.NodePlan) error {
@@ -71,7 +71,6 @@ func (e *Engine) slurmctld() scheduler.Service {
 			{Path: "/ehpc/state", Mode: 0o711}, // slurm must get through
 			{Path: stateDir, Mode: 0o700, Owner: "slurm"},
 			{Path: stateDir + "/state", Mode: 0o700, Owner: "slurm"},
-			{Path: submitDir, Mode: 0o700},
 		},
 		Before: []string{e.program, FirstJobIDCommand},
 		Ready:  []string{"/usr/bin/scontrol", "ping"},

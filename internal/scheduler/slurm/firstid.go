@@ -7,14 +7,15 @@ import (
 )
 
 // idGap is more ids than a controller gives in the seconds that a crash can
-// make it forget.
+// make it forget: of what started meanwhile the runs tell.
 const idGap = 1000
 
 // WriteFirstJobID raises the first id that the controller gives above every id
 // that was seen, before each of its starts: after a crash it would give ids
-// again whose jobs ran. It writes a file that slurm.conf includes.
-func WriteFirstJobID() error {
-	first, err := firstJobID(submits{dir: submitDir}, jobcompPath)
+// again whose jobs ran. ran is the highest id of the runs that were written
+// down. It writes a file that slurm.conf includes.
+func WriteFirstJobID(ran uint64) error {
+	first, err := firstJobID(&ids{path: lastIDPath}, jobcompPath, ran)
 	if err == nil {
 		err = writeDurably(firstIDPath, fmt.Sprintf("FirstJobId=%d\n", first))
 	}
@@ -27,11 +28,12 @@ func WriteFirstJobID() error {
 	return nil
 }
 
-func firstJobID(s submits, jobcomp string) (uint64, error) {
-	highest, err := s.last()
+func firstJobID(given *ids, jobcomp string, ran uint64) (uint64, error) {
+	highest, err := given.highest()
 	if err != nil {
 		return 0, err
 	}
+	highest = max(highest, ran)
 	_, err = readEndings(jobcomp, 0, func(e ending) {
 		if id, err := strconv.ParseUint(e.jobID, 10, 32); err == nil {
 			highest = max(highest, id)

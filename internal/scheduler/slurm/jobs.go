@@ -1,8 +1,10 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,13 +15,13 @@ import (
 // idsPerCall keeps a command's arguments short.
 const idsPerCall = 500
 
-// Release implements scheduler.Scheduler.
+// Release implements scheduler.Driver.
 func (c *client) Release(ctx context.Context, ids ...string) error {
 	held := func(j scheduler.Job) bool { return j.State == hpc.JobPending && strings.HasPrefix(j.Reason, "JobHeld") }
 	return c.change(ctx, []string{"scontrol", "release"}, ids, held)
 }
 
-// Cancel implements scheduler.Scheduler.
+// Cancel implements scheduler.Driver.
 func (c *client) Cancel(ctx context.Context, ids ...string) error {
 	left := func(j scheduler.Job) bool { return j.State != hpc.JobCompleting }
 	return c.change(ctx, []string{"scancel", "--quiet"}, ids, left)
@@ -70,7 +72,7 @@ func checkIDs(ids []string) error {
 	return nil
 }
 
-// Observe implements scheduler.Scheduler. Slurm's completion log does not tell
+// Observe implements scheduler.Driver. Slurm's completion log does not tell
 // an ended job's Restarts, Priority, Stdout and Stderr.
 func (c *client) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
 	begun := time.Now()
@@ -81,11 +83,25 @@ func (c *client) Observe(ctx context.Context, cursor string) (scheduler.Observat
 	if err := c.hasten(ctx, queue); err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot let requeued jobs start: %w", err)
 	}
+	if err := c.noteIDs(queue); err != nil {
+		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
+	}
 	boot, err := c.boot(ctx)
 	if err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
 	return scheduler.Observation{Begun: begun, Boot: boot, Queue: queue, Ends: ends, Cursor: next}, nil
+}
+
+// noteIDs remembers the ids of jobs that others submitted, too.
+func (c *client) noteIDs(queue []scheduler.Job) error {
+	if len(queue) == 0 {
+		return nil
+	}
+	highest := slices.MaxFunc(queue, func(a, b scheduler.Job) int {
+		return cmp.Or(cmp.Compare(len(wholeID(a)), len(wholeID(b))), cmp.Compare(wholeID(a), wholeID(b)))
+	})
+	return c.ids.note(wholeID(highest))
 }
 
 // boot asks when the controller started, to the second.
@@ -109,26 +125,26 @@ func parseBoot(out []byte) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("scontrol does not tell when the controller started")
 }
 
-// adopt looks for a job of the token that was submitted without its id being
-// noted. Somebody else's job with the token is not ours.
-func (c *client) adopt(ctx context.Context, token string, uid int) (string, error) {
-	ours := func(j scheduler.Job) bool { return strings.EqualFold(j.Token, token) && j.UID == uid }
+// Find implements scheduler.Driver. Somebody else's job with the token is not ours.
+func (c *client) Find(ctx context.Context, token string, uid int) ([]string, error) {
+	var found []string
+	look := func(j scheduler.Job) {
+		id := wholeID(j)
+		if strings.EqualFold(j.Token, token) && j.UID == uid && !slices.Contains(found, id) {
+			found = append(found, id)
+		}
+	}
+	if _, err := readEndings(c.jobcomp, 0, func(e ending) { look(e.Job) }); err != nil {
+		return nil, err
+	}
 	jobs, err := c.queue(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	for _, job := range jobs {
-		if ours(job) {
-			return wholeID(job), nil
-		}
+		look(job)
 	}
-	found := ""
-	_, err = readEndings(c.jobcomp, 0, func(e ending) {
-		if ours(e.Job) {
-			found = wholeID(e.Job)
-		}
-	})
-	return found, err
+	return found, nil
 }
 
 // wholeID is the id that was answered to the submission.

@@ -11,7 +11,7 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// Nodes implements scheduler.Scheduler.
+// Nodes implements scheduler.Driver.
 func (c *client) Nodes(ctx context.Context) ([]scheduler.Node, error) {
 	out, err := c.run(ctx, call{argv: []string{"scontrol", "show", "node", "--oneliner", "--all"}})
 	if err != nil {
@@ -87,21 +87,21 @@ func nodeState(text string, used bool) (state scheduler.NodeState, raw string) {
 	return scheduler.NodeUnknown, raw
 }
 
-// Drain implements scheduler.Scheduler.
+// Drain implements scheduler.Driver.
 func (c *client) Drain(ctx context.Context, node, reason string) error {
 	return c.update(ctx, node, "drain", reason, func(n scheduler.Node) bool {
 		return n.State == scheduler.NodeDraining || n.State == scheduler.NodeDrained
 	})
 }
 
-// Resume implements scheduler.Scheduler. Slurm refuses to resume what is in service.
+// Resume implements scheduler.Driver. Slurm refuses to resume what is in service.
 func (c *client) Resume(ctx context.Context, node string) error {
 	return c.update(ctx, node, "resume", "", func(n scheduler.Node) bool {
 		return n.State == scheduler.NodeIdle || n.State == scheduler.NodeBusy || n.State == scheduler.NodeUnknown
 	})
 }
 
-// Down implements scheduler.Scheduler.
+// Down implements scheduler.Driver.
 func (c *client) Down(ctx context.Context, node, reason string) error {
 	jobs, err := c.queue(ctx)
 	if err != nil {
@@ -157,7 +157,7 @@ func (c *client) node(ctx context.Context, name string) (node scheduler.Node, kn
 	return node, false, nil
 }
 
-// Remove implements scheduler.Scheduler.
+// Remove implements scheduler.Driver.
 func (c *client) Remove(ctx context.Context, name string) error {
 	if !validNode.MatchString(name) {
 		return nil

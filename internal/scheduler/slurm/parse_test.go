@@ -144,7 +144,7 @@ func logged(t *testing.T, queue string) *client {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	c := &client{jobcomp: filepath.Join(dir, "jobcomp.log"), submits: submits{dir: filepath.Join(dir, "submit")}}
+	c := &client{jobcomp: filepath.Join(dir, "jobcomp.log"), ids: ids{path: filepath.Join(dir, "last")}}
 	if err := os.WriteFile(c.jobcomp, text, 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -247,16 +247,18 @@ func TestEnds(t *testing.T) {
 	t.Run("the first id stands above all that were seen", func(t *testing.T) {
 		t.Parallel()
 		c := logged(t, back)
-		if first, err := firstJobID(c.submits, c.jobcomp); err != nil || first != 23+idGap {
-			t.Errorf("got %d, %v", first, err)
+		for _, ran := range []uint64{0, 500} { // what runs were written down, of an array's tasks say
+			if first, err := firstJobID(&c.ids, c.jobcomp, ran); err != nil || first != max(23, ran)+idGap {
+				t.Errorf("after the run %d it is %d, %v", ran, first, err)
+			}
 		}
-		if err := errors.Join(c.submits.begin("tok"), c.submits.end("tok", "777")); err != nil {
+		if err := errors.Join(c.ids.note("777"), c.ids.note("778")); err != nil {
 			t.Fatal(err)
 		}
-		if first, err := firstJobID(c.submits, c.jobcomp); err != nil || first != 777+idGap {
+		if first, err := firstJobID(&ids{path: c.ids.path}, c.jobcomp, 0); err != nil || first != 777+idStep+idGap {
 			t.Errorf("got %d, %v", first, err)
 		}
-		if first, err := firstJobID(submits{t.TempDir()}, "/nosuch"); err != nil || first != 1 {
+		if first, err := firstJobID(&ids{path: t.TempDir() + "/none"}, "/nosuch", 0); err != nil || first != 1 {
 			t.Errorf("of a new cluster it is %d, %v", first, err)
 		}
 	})

@@ -14,9 +14,7 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// Submit implements scheduler.Scheduler. The token is written to the journal
-// before the submission and the id after it: only a token whose id is missing
-// there is looked for in the scheduler's records.
+// Submit implements scheduler.Driver.
 func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 	job.Stdout, job.Stderr = outputFile(job.Stdout), outputFile(job.Stderr)
 	argv, err := sbatchArgs(job)
@@ -27,24 +25,11 @@ func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	c.submitting.Lock()
-	defer c.submitting.Unlock()
-	id, tried, err := c.submits.find(job.Token)
-	if err != nil || id != "" {
-		return id, err
-	}
-	if tried {
-		id, err = c.adopt(ctx, job.Token, job.UID)
-	} else {
-		err = c.submits.begin(job.Token)
-	}
-	if err == nil && id == "" {
-		id, err = c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
-	}
+	id, err := c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
 	if err != nil {
-		return "", fmt.Errorf("cannot submit: %w", err)
+		return "", err
 	}
-	return id, c.submits.end(job.Token, id)
+	return id, c.ids.note(id)
 }
 
 // outputFile is the file for the output at path, which may be a directory.

@@ -38,55 +38,23 @@ func sbatching(t *testing.T, queue string) (c *client, submitted *[]string, fail
 
 func TestSubmissions(t *testing.T) {
 	t.Parallel()
-	t.Run("a token is submitted once", func(t *testing.T) {
+	t.Run("a token's jobs are found, ended or queued, the account's alone", func(t *testing.T) {
 		t.Parallel()
-		c, submitted, _ := sbatching(t, "")
-		for range 3 {
-			if id, err := c.Submit(t.Context(), spec()); id != "41" || err != nil {
-				t.Fatalf("got %q, %v", id, err)
-			}
-		}
-		if len(*submitted) != 1 {
-			t.Errorf("submitted %q", *submitted)
-		}
-	})
-	t.Run("a submission whose answer was lost is found in the queue", func(t *testing.T) {
-		t.Parallel()
-		line := func(uid string) string {
-			return queued("55", "55", "1-5", "ehpctok", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "JobHeldUser",
+		line := func(id, uid string) string {
+			return queued(id, id, "1-5", "ehpctok2", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "JobHeldUser",
 				uid, "", "1", "workq", "0", "x", "/home/ann", "/o", "/o")
 		}
-		c, submitted, fail := sbatching(t, line("20001"))
-		*fail = errors.New("signal: killed")
-		if _, err := c.Submit(t.Context(), spec()); !errors.Is(err, scheduler.ErrRejected) {
-			t.Fatalf("got %v", err)
-		}
-		*fail = nil
-		if id, err := c.Submit(t.Context(), spec()); id != "55" || err != nil || len(*submitted) != 1 {
-			t.Errorf("got %q, %v after %d submissions", id, err, len(*submitted))
+		c, _, _ := sbatching(t, line("55", "20001")+line("56", "20666"))
+		if ids, err := c.Find(t.Context(), "ehpctok2", 20001); err != nil || !slices.Equal(ids, []string{"2", "55"}) {
+			t.Errorf("got %q, %v", ids, err)
 		}
 	})
-	t.Run("another account's job with the token is not taken for ours", func(t *testing.T) {
+	t.Run("a submission that fails is rejected with the scheduler's words", func(t *testing.T) {
 		t.Parallel()
-		c, submitted, _ := sbatching(t, queued("55", "55", "N/A", "ehpctok", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "None",
-			"20666", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o"))
-		if err := c.submits.begin("ehpctok"); err != nil {
-			t.Fatal(err)
-		}
-		if id, err := c.Submit(t.Context(), spec()); id != "41" || err != nil || len(*submitted) != 1 {
-			t.Errorf("got %q, %v", id, err)
-		}
-	})
-	t.Run("a submission that ended already is found in the completion log", func(t *testing.T) {
-		t.Parallel()
-		c, submitted, _ := sbatching(t, "")
-		s := spec()
-		s.Token = "ehpctok2"
-		if err := c.submits.begin(s.Token); err != nil {
-			t.Fatal(err)
-		}
-		if id, err := c.Submit(t.Context(), s); id != "2" || err != nil || len(*submitted) != 0 {
-			t.Errorf("got %q, %v", id, err)
+		c, _, fail := sbatching(t, "")
+		*fail = errors.New("exit status 1")
+		if _, err := c.Submit(t.Context(), spec()); !errors.Is(err, scheduler.ErrRejected) || !strings.Contains(err.Error(), "it says why") {
+			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("a controller that is away is unavailable", func(t *testing.T) {

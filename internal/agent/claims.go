@@ -1,0 +1,83 @@
+package agent
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"ehpc/internal/fence"
+)
+
+// runsPath is where the node's agent notes the runs that it watches.
+const runsPath = "/var/lib/ehpc/runs"
+
+// TakeClaims lets the jobs of this node claim their runs, until ctx ends.
+func (a *Agent) TakeClaims(ctx context.Context) error {
+	host, err := os.Hostname()
+	if err != nil {
+		return fmt.Errorf("cannot take claims: %w", err)
+	}
+	watch, err := fence.NewWatch(a.opts.Journal, filepath.Join(a.opts.Root, runsPath), a.opts.Log)
+	if err != nil {
+		return err
+	}
+	l, err := fence.Listen(filepath.Join(a.opts.Root, fence.SocketPath))
+	if err != nil {
+		return err
+	}
+	defer context.AfterFunc(ctx, func() { l.Close() })()
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Apart: setApart}
+	desk.Serve(l)
+	return nil
+}
+
+const pruneEvery = 24 * time.Hour
+
+// Prune removes, now and then, what the manager's node keeps of jobs that have
+// ended long ago.
+func (a *Agent) Prune(ctx context.Context) {
+	tick := time.NewTicker(pruneEvery)
+	defer tick.Stop()
+	for {
+		if _, manager := a.Engine(); manager {
+			if err := a.opts.Journal.Prune(time.Now()); err != nil {
+				a.opts.Log.Warn("cannot prune", "err", err)
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// setApart takes a process out of its job's control groups into the agent's own.
+// What a scheduler sends to a whole job then reaches the script but not the
+// process that waits for it, which lives to tell how it ended.
+func setApart(pid int) bool {
+	groups, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil {
+		return false
+	}
+	for group := range strings.Lines(string(groups)) {
+		fields := strings.SplitN(strings.TrimSpace(group), ":", 3)
+		if len(fields) != 3 {
+			return false
+		}
+		hierarchy := strings.TrimPrefix(fields[1], "name=")
+		procs := filepath.Join("/sys/fs/cgroup", hierarchy, fields[2], "cgroup.procs")
+		f, err := os.OpenFile(procs, os.O_WRONLY, 0)
+		if err != nil {
+			continue // not mounted here: nobody uses it
+		}
+		f.WriteString(strconv.Itoa(pid))
+		f.Close()
+	}
+	have, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	return err == nil && string(have) == string(groups)
+}

@@ -1,0 +1,220 @@
+package fence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+)
+
+// Guard is the scheduler of a cluster, on the node of its controller.
+type Guard struct {
+	scheduler.Driver
+	Journal *Journal
+	// Wrap makes a job's script claim its run; nil where scripts are not run.
+	Wrap func(token, script string) (string, error)
+
+	submitting locks
+	mu         sync.Mutex
+	cursor     string // of the last observation
+}
+
+var _ scheduler.Scheduler = (*Guard)(nil)
+
+// Submit implements scheduler.Scheduler. The token is written down before the
+// submission and the id after it: only an attempt whose id is missing there is
+// looked for in the scheduler's records.
+func (g *Guard) Submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
+	unlock := g.submitting.lock(spec.Token)
+	defer unlock()
+	id, err := g.submit(ctx, spec)
+	if err != nil {
+		return "", fmt.Errorf("cannot submit: %w", err)
+	}
+	return id, nil
+}
+
+func (g *Guard) submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
+	if !tokenPattern.MatchString(spec.Token) {
+		return "", fmt.Errorf("%w: %.80q is not a token", scheduler.ErrRejected, spec.Token)
+	}
+	if g.Wrap != nil {
+		script, err := g.Wrap(spec.Token, spec.Script)
+		if err != nil {
+			return "", fmt.Errorf("%w: the script: %v", scheduler.ErrRejected, err)
+		}
+		spec.Script = script
+	}
+	job, err := g.Journal.job(spec.Token)
+	if err != nil && !errors.Is(err, errNoJob) {
+		return "", err
+	}
+	if job.Buried {
+		return "", fmt.Errorf("%w: the job was stopped", scheduler.ErrRejected)
+	}
+	switch last := job.last(); {
+	case last.N > spec.Attempt:
+		return "", fmt.Errorf("%w: the job was submitted again since", scheduler.ErrRejected)
+	case last.N == spec.Attempt && last.ID != "":
+		return last.ID, nil
+	case last.N == spec.Attempt:
+		if id, err := g.adopt(ctx, spec, job); err != nil || id != "" {
+			return id, err
+		}
+	default:
+		if err := g.Journal.begin(spec); err != nil {
+			return "", err
+		}
+	}
+	id, err := g.Driver.Submit(ctx, spec)
+	if err != nil {
+		return "", err
+	}
+	return id, g.Journal.submitted(spec.Token, spec.Attempt, id)
+}
+
+// adopt looks for the job of an attempt whose answer was lost.
+func (g *Guard) adopt(ctx context.Context, spec hpc.JobSpec, job jobFile) (string, error) {
+	ids, err := g.Driver.Find(ctx, spec.Token, spec.UID)
+	if err != nil {
+		return "", err
+	}
+	for _, id := range slices.Backward(ids) {
+		if !slices.ContainsFunc(job.Attempts, func(a attempt) bool { return a.ID == id }) {
+			return id, g.Journal.submitted(spec.Token, spec.Attempt, id)
+		}
+	}
+	return "", nil
+}
+
+// Stop implements scheduler.Scheduler.
+func (g *Guard) Stop(ctx context.Context, jobs ...scheduler.Ref) error {
+	var ids, tokens []string
+	for _, job := range jobs {
+		if job.Token != "" {
+			tokens = append(tokens, job.Token)
+		}
+		if job.ID != "" {
+			ids = append(ids, job.ID)
+		}
+	}
+	if err := g.Journal.Bury(tokens...); err != nil || len(ids) == 0 {
+		return err
+	}
+	return g.Driver.Cancel(ctx, ids...)
+}
+
+// Runs implements scheduler.Scheduler.
+func (g *Guard) Runs(_ context.Context, tokens ...string) ([]hpc.Run, error) {
+	var all []hpc.Run
+	for _, token := range tokens {
+		runs, err := g.Journal.Runs(token)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, runs...)
+	}
+	return all, nil
+}
+
+// Died implements scheduler.Scheduler.
+func (g *Guard) Died(_ context.Context, runs ...hpc.Run) error {
+	for _, r := range runs {
+		if !tokenPattern.MatchString(r.Token) || !taskPattern.MatchString(r.Task) {
+			return fmt.Errorf("%w: %.40q is not a token", scheduler.ErrRejected, r.Token)
+		}
+		if err := g.Journal.NoteDeath(r, "its node is gone", time.Now()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Observe implements scheduler.Scheduler: with the ends of our jobs comes what
+// was written down of them.
+func (g *Guard) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
+	o, err := g.Driver.Observe(ctx, cursor)
+	if err != nil {
+		return o, err
+	}
+	g.mu.Lock()
+	g.cursor = o.Cursor
+	g.mu.Unlock()
+	for i := range o.Ends {
+		e := &o.Ends[i]
+		if e.Token == "" || e.Array != "" && e.Task == "" || !tokenPattern.MatchString(e.Token) {
+			continue
+		}
+		r, there, err := g.Journal.latest(e.Token, e.Task)
+		if err != nil {
+			return o, fmt.Errorf("cannot observe: %w", err)
+		}
+		if there {
+			e.Run = &r
+		}
+	}
+	return o, nil
+}
+
+// Down implements scheduler.Scheduler. What ran on the node is settled first, so
+// that a job which had ended there does not run again, and one which had not may.
+func (g *Guard) Down(ctx context.Context, node, reason string) error {
+	g.mu.Lock()
+	cursor := g.cursor // only the queue matters
+	g.mu.Unlock()
+	o, err := g.Driver.Observe(ctx, cursor)
+	if err != nil {
+		return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
+	}
+	for _, job := range o.Queue {
+		if job.Token == "" || !slices.Contains(job.Nodes, node) || !tokenPattern.MatchString(job.Token) {
+			continue
+		}
+		// The script of a job on several nodes runs on one of them, but loses all.
+		for _, host := range job.Nodes {
+			if err := g.Journal.noteNodeDeath(job.Token, job.Task, host, time.Now()); err != nil {
+				return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
+			}
+		}
+	}
+	return g.Driver.Down(ctx, node, reason)
+}
+
+// locks are a lock for each token.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*tokenLock
+}
+
+type tokenLock struct {
+	mu    sync.Mutex
+	users int
+}
+
+func (l *locks) lock(token string) (unlock func()) {
+	l.mu.Lock()
+	if l.held == nil {
+		l.held = map[string]*tokenLock{}
+	}
+	own := l.held[token]
+	if own == nil {
+		own = &tokenLock{}
+		l.held[token] = own
+	}
+	own.users++
+	l.mu.Unlock()
+	own.mu.Lock()
+	return func() {
+		own.mu.Unlock()
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if own.users--; own.users == 0 {
+			delete(l.held, token)
+		}
+	}
+}

@@ -1,0 +1,181 @@
+package fence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/signal"
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// askFor is how long a script waits for an agent that is away, or for an
+	// earlier run of its job to end.
+	askFor  = 5 * time.Minute
+	askEach = 100 * time.Millisecond
+	// notStarted is a shell's exit status for a command that cannot be run.
+	notStarted = 126
+)
+
+// Started is what a scheduler tells a script in its environment.
+type Started struct {
+	ID       string // as its submission was answered: of an array, the array's
+	Own      string // of an array's task, its own
+	Task     string // "" for a plain job
+	Restarts int
+}
+
+// RunJob is the whole life of the process that stands for a run: it claims the
+// run, runs the script, and writes down its end. It does not return: its exit
+// status, or the signal that it dies by, is the script's.
+func RunJob(socket, argument string, script []string, engines map[string]func(env func(string) string) (Started, error)) error {
+	// Nobody may use the file that it holds, or what it may do, through it.
+	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
+		return fmt.Errorf("cannot protect itself: %w", err)
+	}
+	w, err := unwrap(argument)
+	if err != nil {
+		return err
+	}
+	started := engines[w.engine]
+	if started == nil {
+		return fmt.Errorf("this agent knows no scheduler %q", w.engine)
+	}
+	s, err := started(os.Getenv)
+	if err != nil {
+		return fmt.Errorf("cannot tell which job this is: %w", err)
+	}
+	r, file, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
+	if err != nil {
+		return fmt.Errorf("cannot claim job %s: %w", s.ID, err)
+	}
+	if r.Verdict == End {
+		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, r.Why)
+		os.Exit(r.Code)
+	}
+	how := execute(slices.Concat(w.argv, script), r.Apart)
+	if _, err := file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
+		fmt.Fprintf(os.Stderr, "ehpc: cannot write down the end of job %s: %v\n", s.ID, err)
+	} else if err := file.Sync(); err != nil {
+		fmt.Fprintf(os.Stderr, "ehpc: the end of job %s may not survive a power cut: %v\n", s.ID, err)
+	}
+	leave(how)
+	return nil
+}
+
+// ask claims the run, again and again while the agent is away or says to wait.
+func ask(socket string, q question) (reply, *os.File, error) {
+	deadline := time.Now().Add(askFor)
+	for {
+		r, file, err := askOnce(socket, q)
+		if err == nil && r.Error == "" && r.Verdict != Wait {
+			return r, file, nil
+		}
+		if time.Now().After(deadline) {
+			switch {
+			case err != nil:
+			case r.Error != "":
+				err = errors.New(r.Error)
+			default:
+				err = errors.New(r.Why)
+			}
+			return r, nil, fmt.Errorf("in vain for %v: %w", askFor, err)
+		}
+		time.Sleep(askEach)
+	}
+}
+
+func askOnce(socket string, q question) (r reply, file *os.File, err error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return r, nil, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
+		return r, nil, err
+	}
+	text, err := json.Marshal(q)
+	if err != nil {
+		return r, nil, err
+	}
+	if _, err := conn.Write(text); err != nil {
+		return r, nil, err
+	}
+	text, rights := make([]byte, messageLimit), make([]byte, unix.CmsgSpace(4))
+	n, m, _, _, err := conn.ReadMsgUnix(text, rights)
+	if err != nil {
+		return r, nil, err
+	}
+	if err := json.Unmarshal(text[:n], &r); err != nil || r.Verdict != Begin {
+		return r, nil, err
+	}
+	file, err = passed(rights[:m])
+	return r, file, err
+}
+
+// passed is the file that came with a message.
+func passed(rights []byte) (*os.File, error) {
+	messages, err := unix.ParseSocketControlMessage(rights)
+	if err != nil || len(messages) != 1 {
+		return nil, fmt.Errorf("the answer came without the run's file: %w", err)
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, fmt.Errorf("the answer came without the run's file: %w", err)
+	}
+	syscall.CloseOnExec(fds[0])
+	return os.NewFile(uintptr(fds[0]), "run"), nil
+}
+
+// execute runs the script to its end.
+func execute(argv []string, apart bool) end {
+	signals := make(chan os.Signal, 16)
+	signal.Notify(signals)
+	cmd := exec.Command(argv[0])
+	cmd.Args = argv
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	if err := cmd.Start(); err != nil {
+		fmt.Fprintf(os.Stderr, "ehpc: cannot run the script: %v\n", err)
+		return end{Code: notStarted}
+	}
+	go forward(signals, cmd.Process, apart)
+	cmd.Wait()
+	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+	if status.Signaled() {
+		return end{Signal: int(status.Signal())}
+	}
+	return end{Code: status.ExitStatus()}
+}
+
+// forward hands the script what is sent to this process alone. Within the job's
+// control groups what ends a job reaches the script too.
+func forward(signals <-chan os.Signal, to *os.Process, apart bool) {
+	for s := range signals {
+		switch s {
+		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE:
+			continue
+		case syscall.SIGTERM, syscall.SIGCONT:
+			if !apart {
+				continue
+			}
+		}
+		to.Signal(s)
+	}
+}
+
+// leave ends this process as the script ended. A shell in its place can die by
+// any signal; this program's runtime makes something else of some.
+func leave(how end) {
+	if how.Signal == 0 {
+		os.Exit(how.Code)
+	}
+	syscall.Exec("/bin/sh", []string{"sh", "-c", fmt.Sprintf("ulimit -c 0; kill -%d $$", how.Signal)}, nil)
+	os.Exit(128 + how.Signal)
+}

@@ -1,0 +1,262 @@
+package fence
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+)
+
+// TestMain makes this program the interpreter of the scripts that it wraps.
+func TestMain(m *testing.M) {
+	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], RunCommand+" ") {
+		err := RunJob(os.Getenv("SOCKET"), os.Args[1], os.Args[2:], map[string]func(func(string) string) (Started, error){
+			"test": func(env func(string) string) (Started, error) {
+				restarts, _ := strconv.Atoi(env("RESTARTS"))
+				return Started{ID: env("ID"), Own: env("ID"), Task: env("TASK"), Restarts: restarts}, nil
+			},
+		})
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(99)
+	}
+	os.Exit(m.Run())
+}
+
+// node is a desk that takes claims, and a directory for scripts.
+type node struct {
+	*testing.T
+	desk   *Desk
+	socket string
+	dir    string
+}
+
+func openNode(t *testing.T, j *Journal) *node {
+	n := &node{T: t, dir: t.TempDir()}
+	n.socket = filepath.Join(n.dir, "s")
+	watch, err := NewWatch(j, filepath.Join(n.dir, "runs"), slog.New(slog.DiscardHandler))
+	must(t, err)
+	n.desk = &Desk{Journal: j, Watch: watch, Host: "a", Boot: "1"}
+	l, err := Listen(n.socket)
+	must(t, err)
+	done := make(chan struct{})
+	go func() { n.desk.Serve(l); close(done) }()
+	t.Cleanup(func() { l.Close(); <-done })
+	return n
+}
+
+// own is a submitted job of the account that the test runs as.
+func own(t *testing.T, change func(*hpc.JobSpec)) *Journal {
+	return accepted(t, func(s *hpc.JobSpec) {
+		s.UID = os.Getuid()
+		if change != nil {
+			change(s)
+		}
+	})
+}
+
+// start starts a script as a scheduler does.
+func (n *node) start(script string, env ...string) (*exec.Cmd, *bytes.Buffer) {
+	n.Helper()
+	program, err := os.Executable()
+	must(n.T, err)
+	text, err := Wrap(program, "test", "ehpct", script)
+	must(n.T, err)
+	path := filepath.Join(n.dir, "script")
+	must(n.T, os.WriteFile(path, []byte(text), 0o700))
+	out := &bytes.Buffer{}
+	cmd := exec.Command(path, "an argument")
+	cmd.Env = append([]string{"ID=7", "SOCKET=" + n.socket, "PATH=" + os.Getenv("PATH")}, env...)
+	cmd.Stdout, cmd.Stderr = out, out
+	must(n.T, cmd.Start())
+	return cmd, out
+}
+
+func (n *node) run(script string, env ...string) (syscall.WaitStatus, string) {
+	n.Helper()
+	cmd, out := n.start(script, env...)
+	cmd.Wait()
+	return cmd.ProcessState.Sys().(syscall.WaitStatus), out.String()
+}
+
+func (n *node) until(what string, yes func() bool) {
+	n.Helper()
+	for deadline := time.Now().Add(10 * time.Second); !yes(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			n.Fatalf("waited in vain until %s", what)
+		}
+	}
+}
+
+// over waits until the only run of the job is over.
+func (n *node) over() (run hpc.Run) {
+	n.Helper()
+	n.until("the run is over", func() bool {
+		runs, err := n.desk.Journal.Runs("ehpct")
+		must(n.T, err)
+		if len(runs) == 1 {
+			run = runs[0]
+		}
+		return run.Over()
+	})
+	return run
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	t.Run("one runs as it would without the claim, and once", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		status, out := n.run("#!/bin/bash -u\necho $0 \"$1\" $LINENO\nexit 7\n")
+		if status.ExitStatus() != 7 || out != n.dir+"/script an argument 2\n" {
+			t.Errorf("it ended %d and printed %q", status.ExitStatus(), out)
+		}
+		if r := n.over(); r.ExitCode != 7 || r.Killed != "" || r.Host != "a" {
+			t.Errorf("written down is %+v", r)
+		}
+		status, out = n.run("#!/bin/bash -u\necho again\n")
+		if status.ExitStatus() != 7 || out != "ehpc: job 7 does not run: it has run already\n" {
+			t.Errorf("the second time it ended %d and printed %q", status.ExitStatus(), out)
+		}
+	})
+	t.Run("it may be in any language", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		if _, out := n.run("#! /usr/bin/env perl\nprint \"$0 line \" . __LINE__;\n"); out != n.dir+"/script line 2" {
+			t.Errorf("it printed %q", out)
+		}
+	})
+	t.Run("one that dies by a signal dies by it", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		if status, out := n.run("#!/bin/sh\nkill -SEGV $$\n"); !status.Signaled() || status.Signal() != syscall.SIGSEGV {
+			t.Errorf("it ended %v and printed %q", status, out)
+		}
+		if r := n.over(); r.ExitCode != 128+11 || r.Killed != "" {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+	t.Run("one without its interpreter fails", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		if status, out := n.run("#!/nosuch\n"); status.ExitStatus() != notStarted || !strings.Contains(out, "/nosuch") {
+			t.Errorf("it ended %v and printed %q", status, out)
+		}
+	})
+	t.Run("signals reach it", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		ready := filepath.Join(n.dir, "ready")
+		cmd, _ := n.start("#!/bin/sh\ntrap 'exit 3' USR1\ntouch " + ready + "\nwhile :; do sleep 0.01; done\n")
+		n.until("it is ready", func() bool { _, err := os.Stat(ready); return err == nil })
+		must(t, cmd.Process.Signal(syscall.SIGUSR1))
+		cmd.Wait()
+		if code := cmd.ProcessState.ExitCode(); code != 3 {
+			t.Errorf("it ended %d", code)
+		}
+	})
+	t.Run("the death of one without an end is written down", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		pid := filepath.Join(n.dir, "pid")
+		cmd, _ := n.start("#!/bin/sh\necho $$ >" + pid + ".new; mv " + pid + ".new " + pid + "\nexec sleep 300\n")
+		n.until("the script runs", func() bool { _, err := os.Stat(pid); return err == nil })
+		must(t, cmd.Process.Kill())
+		text, err := os.ReadFile(pid)
+		must(t, err)
+		script, err := strconv.Atoi(strings.TrimSpace(string(text)))
+		must(t, err)
+		must(t, syscall.Kill(script, syscall.SIGKILL)) // as its scheduler would
+		cmd.Wait()
+		if r := n.over(); r.Killed == "" {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+	t.Run("an agent that comes later settles what died meanwhile", func(t *testing.T) {
+		t.Parallel()
+		j, dir := own(t, nil), t.TempDir()
+		cmd := exec.Command("sleep", "300")
+		must(t, cmd.Start())
+		before := &Watch{journal: j, dir: dir, watched: map[string]bool{}}
+		c := first
+		c.Token, c.PID = "ehpct", cmd.Process.Pid
+		_, run, err := j.Claim(c, os.Getuid(), before.note) // and it was killed before it watched
+		must(t, err)
+		unsettled, err := NewWatch(j, dir, slog.New(slog.DiscardHandler))
+		must(t, err)
+		if r, err := j.run("ehpct", "", run.N); err != nil || r.Over() || !unsettled.watched[unsettled.path(run)] {
+			t.Errorf("while it lives it is %+v, %v", r, err)
+		}
+		must(t, cmd.Process.Kill())
+		cmd.Wait()
+		n := &node{T: t, desk: &Desk{Journal: j}}
+		if r := n.over(); r.Killed == "" {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+	t.Run("a script that no agent answers waits", func(t *testing.T) {
+		t.Parallel()
+		j := own(t, nil)
+		n := &node{T: t, dir: t.TempDir(), desk: &Desk{Journal: j}}
+		n.socket = filepath.Join(n.dir, "s")
+		cmd, out := n.start("#!/bin/sh\necho ran\n")
+		again := openNode(t, j)
+		must(t, os.Symlink(again.socket, n.socket))
+		cmd.Wait()
+		if out.String() != "ran\n" {
+			t.Errorf("it printed %q", out)
+		}
+	})
+}
+
+func TestFirstLines(t *testing.T) {
+	t.Parallel()
+	for script, want := range map[string]string{
+		"#!/bin/sh\ntrue":                "#!/agent run-job slurm ehpct /bin/sh\ntrue",
+		"#! /usr/bin/env  python3 \r\nx": "#!/agent run-job slurm ehpct /usr/bin/env  python3\nx",
+		"true\n":                         "",
+		"#!\n":                           "",
+		"#!/" + strings.Repeat("x", 300): "",
+	} {
+		got, err := Wrap("/agent", "slurm", "ehpct", script)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%.40q becomes %q, %v", script, got, err)
+		}
+	}
+	for _, argument := range []string{"", "run-job", "run-job slurm ehpct ", "run slurm ehpct /bin/sh"} {
+		if w, err := unwrap(argument); err == nil {
+			t.Errorf("%q is %+v", argument, w)
+		}
+	}
+	w, err := unwrap("run-job slurm ehpct /usr/bin/env  python3")
+	if err != nil || w.token != "ehpct" || strings.Join(w.argv, "|") != "/usr/bin/env|python3" {
+		t.Errorf("got %+v, %v", w, err)
+	}
+}
+
+func FuzzWrap(f *testing.F) {
+	f.Add("#!/bin/sh\ntrue\n")
+	f.Fuzz(func(t *testing.T, script string) {
+		text, err := Wrap("/agent", "slurm", "ehpct", script)
+		if err != nil {
+			return
+		}
+		first, rest, _ := strings.Cut(text, "\n")
+		if _, want, _ := strings.Cut(script, "\n"); rest != want {
+			t.Errorf("%q became %q", script, text)
+		}
+		w, err := unwrap(strings.TrimPrefix(first, "#!/agent "))
+		if err != nil || w.token != "ehpct" || len(w.argv) == 0 {
+			t.Errorf("%q is read as %+v, %v", first, w, errors.Join(err))
+		}
+	})
+}

@@ -1,0 +1,195 @@
+package fence
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"ehpc/internal/hpc"
+)
+
+// runLine is a line of a run's file; the set fields count.
+type runLine struct {
+	Run    *hpc.Run `json:",omitempty"`
+	End    *end     `json:",omitempty"`
+	Killed string   `json:",omitempty"` // why it died without an end
+	Stands bool     `json:",omitempty"`
+	At     time.Time
+}
+
+// end is how the job's script ended.
+type end struct{ Code, Signal int }
+
+// The signals with which schedulers end what they gave up. A script that died by
+// one has not come to its end, whoever sent it.
+const (
+	sigKill = 9
+	sigTerm = 15
+)
+
+// killed is the exit status of what was killed.
+const killed = 128 + sigKill
+
+// run reads the nth run of a task.
+func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
+	text, err := os.ReadFile(j.runPath(token, task, n))
+	if err != nil {
+		return hpc.Run{}, err
+	}
+	var r hpc.Run
+	each(text, func(line runLine) {
+		switch {
+		case line.Run != nil:
+			r = *line.Run
+			r.Token, r.Task, r.N = token, task, n
+		case line.Stands:
+			r.Stands = true
+		case r.Over(): // the first word on it counts
+		case line.End != nil:
+			r.Ended, r.ExitCode = line.At, line.End.Code
+			if line.End.Signal != 0 {
+				r.ExitCode = min(128+line.End.Signal, 255)
+			}
+			if line.End.Signal == sigKill || line.End.Signal == sigTerm {
+				r.Killed = "signal " + strconv.Itoa(line.End.Signal)
+			}
+		case line.Killed != "":
+			r.Ended, r.ExitCode, r.Killed = line.At, killed, line.Killed
+		}
+	})
+	return r, nil
+}
+
+// latest is the last run of a task; there is none before the first.
+func (j *Journal) latest(token, task string) (r hpc.Run, there bool, err error) {
+	for n := 1; ; n++ {
+		next, err := j.run(token, task, n)
+		if errors.Is(err, fs.ErrNotExist) {
+			return r, n > 1, nil
+		}
+		if err != nil {
+			return r, false, fmt.Errorf("cannot read the journal of runs: %w", err)
+		}
+		r = next
+	}
+}
+
+// Runs returns all runs of a job, in order for each task.
+func (j *Journal) Runs(token string) ([]hpc.Run, error) {
+	if !tokenPattern.MatchString(token) {
+		return nil, nil
+	}
+	entries, err := os.ReadDir(j.shard(token))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("cannot read the journal of runs: %w", err)
+	}
+	var runs []hpc.Run
+	for _, e := range entries {
+		if !strings.HasPrefix(e.Name(), token+".") {
+			continue
+		}
+		of, task, n, ok := runName(e.Name())
+		if !ok || of != token {
+			continue
+		}
+		r, err := j.run(token, task, n)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the journal of runs: %w", err)
+		}
+		runs = append(runs, r)
+	}
+	slices.SortFunc(runs, func(a, b hpc.Run) int { return a.N - b.N })
+	return runs, nil
+}
+
+// NoteEnd writes down how a run ended. On a node the process that stands for it
+// does that itself.
+func (j *Journal) NoteEnd(r hpc.Run, code int, now time.Time) error {
+	err := add(j.runPath(r.Token, r.Task, r.N), 0, runLine{End: &end{Code: code}, At: now.UTC()}, true)
+	if err != nil {
+		return fmt.Errorf("cannot write down the end of a run: %w", err)
+	}
+	return nil
+}
+
+// NoteDeath writes down that a run died without an end; one that is over stays
+// as it is.
+func (j *Journal) NoteDeath(r hpc.Run, why string, now time.Time) error {
+	now = now.UTC()
+	have, err := j.run(r.Token, r.Task, r.N)
+	if err == nil && !have.Over() {
+		err = add(j.runPath(r.Token, r.Task, r.N), 0, runLine{Killed: why, At: now}, true)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot write down the death of a run: %w", err)
+	}
+	return nil
+}
+
+// noteNodeDeath settles the last run of a task whose node died: what has ended
+// stands, what has not is dead.
+func (j *Journal) noteNodeDeath(token, task, host string, now time.Time) error {
+	r, there, err := j.latest(token, task)
+	if err != nil || !there || r.Host != host {
+		return err
+	}
+	if !r.Over() {
+		return j.NoteDeath(r, "its node failed", now)
+	}
+	if r.Killed != "" || r.Stands {
+		return nil
+	}
+	return add(j.runPath(token, task, r.N), 0, runLine{Stands: true, At: now.UTC()}, true)
+}
+
+// Highest is the highest number among the scheduler's ids of runs that began
+// after since; 0 when there is none.
+func (j *Journal) Highest(since time.Time) (uint64, error) {
+	shards, err := os.ReadDir(j.dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the journal of runs: %w", err)
+	}
+	var highest uint64
+	for _, shard := range shards {
+		entries, err := os.ReadDir(j.dir + "/" + shard.Name())
+		if err != nil {
+			return 0, fmt.Errorf("cannot read the journal of runs: %w", err)
+		}
+		for _, e := range entries {
+			if info, err := e.Info(); err != nil || info.ModTime().Before(since) {
+				continue
+			}
+			highest = max(highest, j.highestIn(e.Name()))
+		}
+	}
+	return highest, nil
+}
+
+// highestIn is the highest id that one file tells of.
+func (j *Journal) highestIn(name string) (highest uint64) {
+	number := func(id string) {
+		if n, err := strconv.ParseUint(id, 10, 32); err == nil {
+			highest = max(highest, n)
+		}
+	}
+	if token, task, n, ok := runName(name); ok {
+		if r, err := j.run(token, task, n); err == nil {
+			number(r.Own)
+		}
+		return highest
+	}
+	if job, err := j.job(name); err == nil {
+		for _, a := range job.Attempts {
+			number(a.ID)
+		}
+	}
+	return highest
+}

@@ -1,0 +1,152 @@
+package fence
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"ehpc/internal/hpc"
+)
+
+// SocketPath is where a node's agent takes claims, from every account.
+const SocketPath = "/run/ehpc/claims.sock"
+
+const (
+	messageLimit = 4 << 10         // bytes, either way
+	answerWithin = 5 * time.Second // a claim and its answer
+	claimsAtOnce = 128
+)
+
+// question is a script's claim. Who asks is told by the kernel.
+type question struct {
+	Token, Task, ID, Own string
+	Restarts             int
+}
+
+// reply is the answer. With Begin comes the run's file, for its end.
+type reply struct {
+	Verdict Verdict
+	Code    int
+	Why     string
+	N       int
+	Apart   bool // the asker was taken out of the job's control groups
+	Error   string
+}
+
+// Desk takes claims on a node.
+type Desk struct {
+	Journal *Journal
+	Watch   *Watch
+	Host    string
+	Boot    string
+	Apart   func(pid int) bool // takes a process out of its job's control groups
+}
+
+// Listen opens the socket at path, for every account of the node.
+func Listen(path string) (*net.UnixListener, error) {
+	err := os.MkdirAll(filepath.Dir(path), 0o755)
+	if err == nil {
+		err = os.Remove(path)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("cannot take claims: %w", err)
+	}
+	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		return nil, fmt.Errorf("cannot take claims: %w", err)
+	}
+	if err := os.Chmod(path, 0o666); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot take claims: %w", err), l.Close())
+	}
+	return l, nil
+}
+
+// Serve answers claims until the listener is closed.
+func (d *Desk) Serve(l *net.UnixListener) {
+	free := make(chan struct{}, claimsAtOnce)
+	for {
+		conn, err := l.AcceptUnix()
+		if errors.Is(err, net.ErrClosed) {
+			return
+		}
+		if err != nil { // out of file descriptors: do not spin
+			time.Sleep(10 * time.Millisecond)
+			continue
+		}
+		free <- struct{}{}
+		go func() {
+			defer func() { conn.Close(); <-free }()
+			d.answer(conn)
+		}()
+	}
+}
+
+func (d *Desk) answer(conn *net.UnixConn) {
+	if conn.SetDeadline(time.Now().Add(answerWithin)) != nil {
+		return
+	}
+	r, file := d.decide(conn)
+	var rights []byte
+	if file != nil {
+		defer file.Close()
+		rights = unix.UnixRights(int(file.Fd()))
+	}
+	text, err := json.Marshal(r)
+	if err == nil {
+		conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
+	}
+}
+
+func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
+	failed := func(err error) (reply, *os.File) { return reply{Error: err.Error()}, nil }
+	who, err := peer(conn)
+	if err != nil {
+		return failed(err)
+	}
+	text := make([]byte, messageLimit)
+	n, err := conn.Read(text)
+	if err != nil {
+		return failed(err)
+	}
+	var q question
+	if err := json.Unmarshal(text[:n], &q); err != nil {
+		return failed(fmt.Errorf("the claim is malformed"))
+	}
+	c := hpc.Run{Token: q.Token, Task: q.Task, ID: q.ID, Own: q.Own, Restarts: q.Restarts, Host: d.Host, Boot: d.Boot, PID: int(who.Pid)}
+	ruling, run, err := d.Journal.Claim(c, int(who.Uid), d.Watch.note)
+	if err != nil {
+		return failed(err)
+	}
+	r := reply{Verdict: ruling.Verdict, Code: ruling.Code, Why: ruling.Why, N: run.N}
+	if r.Verdict != Begin {
+		return r, nil
+	}
+	d.Watch.follow(run)
+	file, err := os.OpenFile(d.Journal.runPath(run.Token, run.Task, run.N), os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return failed(err)
+	}
+	r.Apart = d.Apart != nil && d.Apart(int(who.Pid))
+	return r, file
+}
+
+// peer is the process at the other end.
+func peer(conn *net.UnixConn) (*unix.Ucred, error) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var who *unix.Ucred
+	var asked error
+	err = raw.Control(func(fd uintptr) {
+		who, asked = unix.GetsockoptUcred(int(fd), syscall.SOL_SOCKET, syscall.SO_PEERCRED)
+	})
+	return who, errors.Join(err, asked)
+}

@@ -1,0 +1,114 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// lostPerPass bounds the jobs in doubt that one pass looks at, and those that it
+// submits again.
+const lostPerPass = 100
+
+// lookAfter decides on the rows in doubt by what is written down of their runs.
+func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
+	doubt = doubt[:min(len(doubt), lostPerPass)]
+	if len(doubt) == 0 {
+		return nil
+	}
+	tokens := make([]string, len(doubt))
+	for i, row := range doubt {
+		tokens[i] = row.Token
+	}
+	all, err := sched.Runs(ctx, tokens...)
+	if err != nil {
+		return fmt.Errorf("cannot look at the runs of jobs: %w", err)
+	}
+	byToken := map[string][]hpc.Run{}
+	for _, r := range all {
+		byToken[r.Token] = append(byToken[r.Token], r)
+	}
+	where := ctl.whereabouts(ctx, nodes)
+	var died []hpc.Run
+	for _, row := range doubt {
+		p := planLost(time.Now(), row, byToken[row.Token], where)
+		died = append(died, p.Died...)
+		if !p.Save {
+			continue
+		}
+		err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+			if err := tx.SaveJob(ctx, row); err != nil || p.Line == "" {
+				return err
+			}
+			return tx.Log(ctx, row.ClusterID, "Job", store.Warn, p.Line, time.Now())
+		})
+		if settled(err) != nil {
+			return err
+		}
+	}
+	if len(died) == 0 {
+		return nil
+	}
+	return sched.Died(ctx, died...)
+}
+
+// whereabouts asks the nodes of runs that have not ended whether they are still
+// those on which the runs began.
+func (ctl *Control) whereabouts(ctx context.Context, nodes []*store.Node) func(hpc.Run) whereabouts {
+	boots := map[string]string{} // by hostname; "" when it cannot be asked
+	return func(r hpc.Run) whereabouts {
+		i := slices.IndexFunc(nodes, func(n *store.Node) bool { return n.Hostname == r.Host })
+		if i < 0 {
+			return gone
+		}
+		boot, asked := boots[r.Host]
+		if !asked {
+			if state, err := ctl.Links.Node(nodes[i].ID).State(ctx); err == nil {
+				boot = state.BootID
+			}
+			boots[r.Host] = boot
+		}
+		if boot != "" && boot != r.Boot {
+			return gone
+		}
+		return mayRun
+	}
+}
+
+// submitAgain hands lost jobs to the scheduler once more.
+func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, open []*store.Job) error {
+	again := 0
+	for _, row := range open {
+		if row.SchedID != "" || row.PublicID == "" || !row.Wanted {
+			continue
+		}
+		if again++; again > lostPerPass {
+			break
+		}
+		id, err := sched.Submit(ctx, row.Spec)
+		now := time.Now()
+		switch {
+		case errors.Is(err, scheduler.ErrRejected):
+			row.State, row.Reason, row.Ended, row.Wanted = hpc.JobFailed, err.Error(), now, false
+		case err != nil:
+			return fmt.Errorf("cannot submit job %s again: %w", row.PublicID, err)
+		default:
+			row.SchedID, row.State, row.Sight = id, hpc.JobPending, now
+		}
+		row.Modified = now
+		err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, row) })
+		if settled(err) != nil {
+			return err
+		}
+	}
+	if again > 0 {
+		ctl.Submitted()
+	}
+	return nil
+}

@@ -1,0 +1,161 @@
+package reconcile
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
+	t.Parallel()
+	const miss = 2 * time.Second
+	now := time.Unix(1_000_000, 0)
+	row := func() *store.Job {
+		return &store.Job{ID: "j1", PublicID: "1", SchedID: "1", Token: "ehpct", State: hpc.JobPending, Wanted: true,
+			Released: true, NodeList: []string{}, Sight: now.Add(-time.Hour), Modified: now.Add(-time.Hour)}
+	}
+	look := func(r *store.Job, at, boot time.Time, queue ...scheduler.Job) jobsPlan {
+		return planJobs(at, &jobsView{ClusterID: "c", Open: []*store.Job{r}, MissFor: miss, Seen: scheduler.Observation{Begun: at, Boot: boot, Queue: queue}})
+	}
+	t.Run("without a new start of the controller nothing follows", func(t *testing.T) {
+		r := row()
+		if p := look(r, now, now.Add(-2*time.Hour)); len(p.Save)+len(p.Doubt) != 0 {
+			t.Errorf("plan %+v", p)
+		}
+	})
+	t.Run("after one it is in doubt once it has been missed for a while", func(t *testing.T) {
+		r, boot := row(), now.Add(-time.Minute)
+		if p := look(r, now, boot); len(p.Save) != 1 || len(p.Doubt) != 0 || r.Missing.IsZero() {
+			t.Errorf("at first: %+v", p)
+		}
+		if p := look(r, now.Add(miss/2), boot); len(p.Save)+len(p.Doubt) != 0 {
+			t.Errorf("too early: %+v", p)
+		}
+		if p := look(r, now.Add(miss), boot); len(p.Doubt) != 1 {
+			t.Errorf("at last: %+v", p)
+		}
+		p := look(r, now.Add(miss), boot, scheduler.Job{ID: "1", State: hpc.JobPending})
+		if len(p.Save) != 1 || len(p.Doubt) != 0 || !r.Missing.IsZero() {
+			t.Errorf("when it is shown again: %+v, row %+v", p, r)
+		}
+	})
+	t.Run("what others submitted is only told to be lost", func(t *testing.T) {
+		r, boot := row(), now.Add(-time.Minute)
+		r.Token = ""
+		look(r, now, boot)
+		if p := look(r, now.Add(strangeMissFor), boot); len(p.Doubt) != 0 || r.State != hpc.JobFailed || r.Reason == "" {
+			t.Errorf("plan %+v, row %+v", p, r)
+		}
+	})
+	t.Run("an ended job that comes back is cancelled, unless its owner put it back", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			rerunable bool
+			token     string
+			restarts  int
+			reopened  bool
+		}{
+			"forgotten":           {true, "ehpct", 0, false},
+			"put back":            {true, "ehpct", 1, true},
+			"put back in vain":    {false, "ehpct", 1, false},
+			"not ours, so let be": {false, "", 0, true},
+		} {
+			r := row()
+			r.Token, r.Spec.Rerunable, r.State, r.Ended = c.token, c.rerunable, hpc.JobCompleted, now
+			p := planJobs(now, &jobsView{ClusterID: "c", Known: []*store.Job{r}, Seen: scheduler.Observation{Begun: now,
+				Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending, Restarts: c.restarts}}}})
+			if c.reopened != r.Ended.IsZero() || c.reopened != (len(p.Save) == 1) || c.reopened == slices.Equal(p.Stop, []scheduler.Ref{{ID: "1"}}) {
+				t.Errorf("%s: plan %+v, row %+v", name, p, r)
+			}
+		}
+	})
+	t.Run("a job that was submitted again since is not run under its old id", func(t *testing.T) {
+		p := planJobs(now, &jobsView{ClusterID: "c", Resubmitted: map[string]bool{"ehpct": true}, Seen: scheduler.Observation{
+			Begun: now, Queue: []scheduler.Job{{ID: "1", Token: "ehpct", State: hpc.JobPending}}}})
+		if !slices.Equal(p.Stop, []scheduler.Ref{{ID: "1"}}) || len(p.Insert) != 0 {
+			t.Errorf("plan %+v", p)
+		}
+	})
+	t.Run("a lost job that is not wanted is over before it is submitted again", func(t *testing.T) {
+		r := row()
+		r.SchedID, r.Wanted = "", false
+		if p := look(r, now, now); !slices.Equal(p.Stop, []scheduler.Ref{{Token: "ehpct"}}) || r.State != hpc.JobCancelled {
+			t.Errorf("plan %+v, row %+v", p, r)
+		}
+	})
+	t.Run("what a job's script came to counts, whatever happened to its node", func(t *testing.T) {
+		for code, want := range map[int]hpc.JobState{0: hpc.JobCompleted, 3: hpc.JobFailed} {
+			r := row()
+			end := scheduler.Job{ID: "1", State: hpc.JobNodeFail, ExitCode: 1, End: now, Run: &hpc.Run{Began: now.Add(-time.Minute), Ended: now.Add(-time.Second), ExitCode: code}}
+			planJobs(now, &jobsView{Open: []*store.Job{r}, Seen: scheduler.Observation{Begun: now, Ends: []scheduler.Job{end}}})
+			if r.State != want || r.ExitCode != code || !r.Ended.Equal(now.Add(-time.Second)) {
+				t.Errorf("row %+v", r)
+			}
+		}
+	})
+	t.Run("a job that runs again after a requeue is in doubt for a while", func(t *testing.T) {
+		r := row()
+		running := scheduler.Job{ID: "1", State: hpc.JobRunning, Restarts: 1, Start: now}
+		if p := look(r, now, now.Add(-2*time.Hour), running); len(p.Doubt) != 1 {
+			t.Errorf("plan %+v", p)
+		}
+		if p := look(r, now.Add(2*doubtFor), now.Add(-2*time.Hour), running); len(p.Doubt) != 0 {
+			t.Errorf("later: %+v", p)
+		}
+	})
+}
+
+func TestPlanLost(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(1_000_000, 0)
+	run := func(task string, n int) hpc.Run {
+		return hpc.Run{Token: "ehpct", Task: task, N: n, Host: "a", Began: now.Add(-time.Minute)}
+	}
+	ended := func(r hpc.Run, code int) hpc.Run { r.Ended, r.ExitCode = now.Add(-time.Second), code; return r }
+	killed := func(r hpc.Run) hpc.Run { r = ended(r, 137); r.Killed = "it was killed"; return r }
+	here := func(hpc.Run) whereabouts { return mayRun }
+	away := func(hpc.Run) whereabouts { return gone }
+	for name, c := range map[string]struct {
+		change func(*store.Job)
+		runs   []hpc.Run
+		where  func(hpc.Run) whereabouts
+		state  hpc.JobState
+		again  bool
+		died   int
+	}{
+		"one that never ran is submitted again":              {state: hpc.JobAccepted, again: true},
+		"one that completed has completed":                   {runs: []hpc.Run{ended(run("", 1), 0)}, state: hpc.JobCompleted},
+		"one that failed has failed":                         {runs: []hpc.Run{ended(run("", 1), 9)}, state: hpc.JobFailed},
+		"one that runs is let run":                           {runs: []hpc.Run{run("", 1)}, state: hpc.JobRunning},
+		"one whose node is gone has died there":              {runs: []hpc.Run{run("", 1)}, where: away, state: hpc.JobRunning, died: 1},
+		"one that was killed has failed":                     {runs: []hpc.Run{killed(run("", 1))}, state: hpc.JobFailed},
+		"one that was killed and may be rerun runs again":    {change: func(r *store.Job) { r.Spec.Rerunable = true }, runs: []hpc.Run{killed(run("", 1))}, state: hpc.JobAccepted, again: true},
+		"its last run counts":                                {change: func(r *store.Job) { r.Spec.Rerunable = true }, runs: []hpc.Run{killed(run("", 1)), ended(run("", 2), 0)}, state: hpc.JobCompleted},
+		"one that was stopped is cancelled":                  {change: func(r *store.Job) { r.Wanted = false }, state: hpc.JobCancelled},
+		"one that is queued is only looked after":            {change: func(r *store.Job) { r.Missing = time.Time{} }, runs: []hpc.Run{run("", 1)}, where: away, state: hpc.JobRunning, died: 1},
+		"an array half done is submitted again as a whole":   {change: func(r *store.Job) { r.Spec.Array = "1-2" }, runs: []hpc.Run{ended(run("1", 1), 0)}, state: hpc.JobAccepted, again: true},
+		"an array all of which ran has ended with its worst": {change: func(r *store.Job) { r.Spec.Array = "1-2" }, runs: []hpc.Run{ended(run("1", 1), 4), ended(run("2", 1), 0)}, state: hpc.JobFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := &store.Job{PublicID: "1", SchedID: "1", Token: "ehpct", State: hpc.JobRunning, Wanted: true, Released: true, Missing: now}
+			if c.change != nil {
+				c.change(r)
+			}
+			if c.where == nil {
+				c.where = here
+			}
+			p := planLost(now, r, c.runs, c.where)
+			again := r.Attempt == 1 && r.Spec.Attempt == 1 && r.SchedID == "" && !r.Released
+			if r.State != c.state || again != c.again || len(p.Died) != c.died || p.Save != (r.State != hpc.JobRunning) {
+				t.Errorf("plan %+v, row %+v", p, r)
+			}
+			if r.State.Ended() == r.Ended.IsZero() || c.state == hpc.JobFailed && r.ExitCode == 0 {
+				t.Errorf("row %+v", r)
+			}
+		})
+	}
+}

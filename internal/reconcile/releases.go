@@ -1,0 +1,54 @@
+package reconcile
+
+import (
+	"context"
+	"time"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/store"
+)
+
+// passReleases lets the jobs start whose ids are committed, all of a cluster at
+// once.
+func (ctl *Control) passReleases(ctx context.Context) error {
+	rows, err := ctl.Store.Read().UnreleasedJobs(ctx)
+	if err != nil {
+		return err
+	}
+	byCluster := map[string][]*store.Job{}
+	for _, row := range rows {
+		byCluster[row.ClusterID] = append(byCluster[row.ClusterID], row)
+	}
+	for clusterID, rows := range byCluster {
+		ctl.steps.follow("release "+clusterID, func() {
+			err := settled(ctl.release(ctx, clusterID, rows))
+			if ctx.Err() == nil && ctl.said.news("release "+clusterID, err) {
+				ctl.Log.Warn("cannot release jobs", "cluster", clusterID, "err", err)
+			}
+		})
+	}
+	return nil
+}
+
+func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store.Job) error {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	nodes, err := ctl.Store.Read().Nodes(ctx, clusterID)
+	if err != nil {
+		return err
+	}
+	m := (&clusterView{Nodes: nodes}).manager()
+	if m == nil || m.Status != hpc.NodeRunning || !ctl.Links.Present(m.ID) {
+		return nil
+	}
+	ids := make([]string, len(rows))
+	for i, row := range rows {
+		ids[i] = row.SchedID
+	}
+	if err := ctl.Links.Scheduler(m.ID).Release(ctx, ids...); err != nil {
+		return err
+	}
+	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return tx.NoteReleased(ctx, rows, time.Now())
+	})
+}
