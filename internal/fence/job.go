@@ -52,72 +52,91 @@ func RunJob(socket, argument string, script []string, engines map[string]func(en
 	if err != nil {
 		return fmt.Errorf("cannot tell which job this is: %w", err)
 	}
-	r, file, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
+	granted, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
 	if err != nil {
 		return fmt.Errorf("cannot claim job %s: %w", s.ID, err)
 	}
-	if r.Verdict == End {
-		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, r.Why)
-		os.Exit(r.Code)
+	if granted.Verdict == End {
+		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, granted.Why)
+		os.Exit(granted.Code)
 	}
-	how := execute(slices.Concat(w.argv, script), r.Apart)
-	if _, err := file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
+	how := execute(slices.Concat(w.argv, script), granted.apart)
+	if _, err := granted.file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot write down the end of job %s: %v\n", s.ID, err)
-	} else if err := file.Sync(); err != nil {
+	} else if err := granted.file.Sync(); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: the end of job %s may not survive a power cut: %v\n", s.ID, err)
 	}
 	leave(how)
 	return nil
 }
 
+// answered is what came of a claim. With Begin, file is the run's, and conn is
+// still open.
+type answered struct {
+	reply
+	file *os.File
+	conn *net.UnixConn
+}
+
+// apart has the agent take this process out of the job's control groups.
+func (a answered) apart() bool {
+	defer a.conn.Close()
+	text := make([]byte, len(apartReply))
+	if _, err := a.conn.Write([]byte(apartQuestion)); err != nil {
+		return false
+	}
+	n, err := a.conn.Read(text)
+	return err == nil && string(text[:n]) == apartReply
+}
+
 // ask claims the run, again and again while the agent is away or says to wait.
-func ask(socket string, q question) (reply, *os.File, error) {
+func ask(socket string, q question) (answered, error) {
 	deadline := time.Now().Add(askFor)
 	for {
-		r, file, err := askOnce(socket, q)
-		if err == nil && r.Error == "" && r.Verdict != Wait {
-			return r, file, nil
+		a, err := askOnce(socket, q)
+		switch {
+		case err == nil && a.Error == "" && a.Verdict != Wait:
+			return a, nil
+		case err == nil:
+			err = errors.New(a.Error + a.Why)
 		}
 		if time.Now().After(deadline) {
-			switch {
-			case err != nil:
-			case r.Error != "":
-				err = errors.New(r.Error)
-			default:
-				err = errors.New(r.Why)
-			}
-			return r, nil, fmt.Errorf("in vain for %v: %w", askFor, err)
+			return a, fmt.Errorf("in vain for %v: %w", askFor, err)
 		}
 		time.Sleep(askEach)
 	}
 }
 
-func askOnce(socket string, q question) (r reply, file *os.File, err error) {
-	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+func askOnce(socket string, q question) (a answered, err error) {
+	a.conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
-		return r, nil, err
+		return a, err
 	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
-		return r, nil, err
+	defer func() {
+		if err != nil || a.Verdict != Begin {
+			a.conn.Close()
+		}
+	}()
+	if err := a.conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
+		return a, err
 	}
 	text, err := json.Marshal(q)
 	if err != nil {
-		return r, nil, err
+		return a, err
 	}
-	if _, err := conn.Write(text); err != nil {
-		return r, nil, err
+	if _, err := a.conn.Write(text); err != nil {
+		return a, err
 	}
 	text, rights := make([]byte, messageLimit), make([]byte, unix.CmsgSpace(4))
-	n, m, _, _, err := conn.ReadMsgUnix(text, rights)
+	n, m, _, _, err := a.conn.ReadMsgUnix(text, rights)
 	if err != nil {
-		return r, nil, err
+		return a, err
 	}
-	if err := json.Unmarshal(text[:n], &r); err != nil || r.Verdict != Begin {
-		return r, nil, err
+	if err := json.Unmarshal(text[:n], &a.reply); err != nil || a.Verdict != Begin {
+		return a, err
 	}
-	file, err = passed(rights[:m])
-	return r, file, err
+	a.file, err = passed(rights[:m])
+	return a, err
 }
 
 // passed is the file that came with a message.
@@ -134,8 +153,9 @@ func passed(rights []byte) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "run"), nil
 }
 
-// execute runs the script to its end.
-func execute(argv []string, apart bool) end {
+// execute runs the script to its end. It is started within the job's control
+// groups; only then may this process leave them.
+func execute(argv []string, apart func() bool) end {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals)
 	cmd := exec.Command(argv[0])
@@ -145,7 +165,7 @@ func execute(argv []string, apart bool) end {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot run the script: %v\n", err)
 		return end{Code: notStarted}
 	}
-	go forward(signals, cmd.Process, apart)
+	go forward(signals, cmd.Process, apart())
 	cmd.Wait()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {

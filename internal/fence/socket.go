@@ -35,10 +35,15 @@ type reply struct {
 	Verdict Verdict
 	Code    int
 	Why     string
-	N       int
-	Apart   bool // the asker was taken out of the job's control groups
 	Error   string
 }
+
+// apartQuestion asks, once the script has been started, to be taken out of the
+// job's control groups; apartReply says that it was.
+const (
+	apartQuestion = "apart"
+	apartReply    = "done"
+)
 
 // Desk takes claims on a node.
 type Desk struct {
@@ -92,7 +97,11 @@ func (d *Desk) answer(conn *net.UnixConn) {
 	if conn.SetDeadline(time.Now().Add(answerWithin)) != nil {
 		return
 	}
-	r, file := d.decide(conn)
+	who, err := peer(conn)
+	if err != nil {
+		return
+	}
+	r, file := d.decide(conn, who)
 	var rights []byte
 	if file != nil {
 		defer file.Close()
@@ -100,16 +109,19 @@ func (d *Desk) answer(conn *net.UnixConn) {
 	}
 	text, err := json.Marshal(r)
 	if err == nil {
-		conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
+		_, _, err = conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
+	}
+	if err != nil || r.Verdict != Begin || d.Apart == nil {
+		return
+	}
+	text = make([]byte, messageLimit)
+	if n, err := conn.Read(text); err == nil && string(text[:n]) == apartQuestion && d.Apart(int(who.Pid)) {
+		conn.Write([]byte(apartReply))
 	}
 }
 
-func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
+func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 	failed := func(err error) (reply, *os.File) { return reply{Error: err.Error()}, nil }
-	who, err := peer(conn)
-	if err != nil {
-		return failed(err)
-	}
 	text := make([]byte, messageLimit)
 	n, err := conn.Read(text)
 	if err != nil {
@@ -124,7 +136,7 @@ func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
 	if err != nil {
 		return failed(err)
 	}
-	r := reply{Verdict: ruling.Verdict, Code: ruling.Code, Why: ruling.Why, N: run.N}
+	r := reply{Verdict: ruling.Verdict, Code: ruling.Code, Why: ruling.Why}
 	if r.Verdict != Begin {
 		return r, nil
 	}
@@ -133,7 +145,6 @@ func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
 	if err != nil {
 		return failed(err)
 	}
-	r.Apart = d.Apart != nil && d.Apart(int(who.Pid))
 	return r, file
 }
 
