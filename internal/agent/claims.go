@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
 	"ehpc/internal/fence"
@@ -30,7 +28,7 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Apart: setApart}
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID()}
 	desk.Serve(l)
 	return nil
 }
@@ -54,30 +52,4 @@ func (a *Agent) Prune(ctx context.Context) {
 		case <-tick.C:
 		}
 	}
-}
-
-// setApart takes a process out of its job's control groups into the agent's own.
-// What a scheduler sends to a whole job then reaches the script but not the
-// process that waits for it, which lives to tell how it ended.
-func setApart(pid int) bool {
-	groups, err := os.ReadFile("/proc/self/cgroup")
-	if err != nil {
-		return false
-	}
-	for group := range strings.Lines(string(groups)) {
-		fields := strings.SplitN(strings.TrimSpace(group), ":", 3)
-		if len(fields) != 3 {
-			return false
-		}
-		hierarchy := strings.TrimPrefix(fields[1], "name=")
-		procs := filepath.Join("/sys/fs/cgroup", hierarchy, fields[2], "cgroup.procs")
-		f, err := os.OpenFile(procs, os.O_WRONLY, 0)
-		if err != nil {
-			continue // not mounted here: nobody uses it
-		}
-		f.WriteString(strconv.Itoa(pid))
-		f.Close()
-	}
-	have, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	return err == nil && string(have) == string(groups)
 }

@@ -52,91 +52,68 @@ func RunJob(socket, argument string, script []string, engines map[string]func(en
 	if err != nil {
 		return fmt.Errorf("cannot tell which job this is: %w", err)
 	}
-	granted, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
+	r, file, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
 	if err != nil {
 		return fmt.Errorf("cannot claim job %s: %w", s.ID, err)
 	}
-	if granted.Verdict == End {
-		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, granted.Why)
-		os.Exit(granted.Code)
+	if r.Verdict == End {
+		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, r.Why)
+		os.Exit(r.Code)
 	}
-	how := execute(slices.Concat(w.argv, script), granted.apart)
-	if _, err := granted.file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
+	how := execute(slices.Concat(w.argv, script))
+	if _, err := file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot write down the end of job %s: %v\n", s.ID, err)
-	} else if err := granted.file.Sync(); err != nil {
+	} else if err := file.Sync(); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: the end of job %s may not survive a power cut: %v\n", s.ID, err)
 	}
 	leave(how)
 	return nil
 }
 
-// answered is what came of a claim. With Begin, file is the run's, and conn is
-// still open.
-type answered struct {
-	reply
-	file *os.File
-	conn *net.UnixConn
-}
-
-// apart has the agent take this process out of the job's control groups.
-func (a answered) apart() bool {
-	defer a.conn.Close()
-	text := make([]byte, len(apartReply))
-	if _, err := a.conn.Write([]byte(apartQuestion)); err != nil {
-		return false
-	}
-	n, err := a.conn.Read(text)
-	return err == nil && string(text[:n]) == apartReply
-}
-
 // ask claims the run, again and again while the agent is away or says to wait.
-func ask(socket string, q question) (answered, error) {
+func ask(socket string, q question) (reply, *os.File, error) {
 	deadline := time.Now().Add(askFor)
 	for {
-		a, err := askOnce(socket, q)
+		r, file, err := askOnce(socket, q)
 		switch {
-		case err == nil && a.Error == "" && a.Verdict != Wait:
-			return a, nil
+		case err == nil && r.Error == "" && r.Verdict != Wait:
+			return r, file, nil
 		case err == nil:
-			err = errors.New(a.Error + a.Why)
+			err = errors.New(r.Error + r.Why)
 		}
 		if time.Now().After(deadline) {
-			return a, fmt.Errorf("in vain for %v: %w", askFor, err)
+			return r, nil, fmt.Errorf("in vain for %v: %w", askFor, err)
 		}
 		time.Sleep(askEach)
 	}
 }
 
-func askOnce(socket string, q question) (a answered, err error) {
-	a.conn, err = net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+func askOnce(socket string, q question) (r reply, file *os.File, err error) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
-		return a, err
+		return r, nil, err
 	}
-	defer func() {
-		if err != nil || a.Verdict != Begin {
-			a.conn.Close()
-		}
-	}()
-	if err := a.conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
-		return a, err
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
+		return r, nil, err
 	}
 	text, err := json.Marshal(q)
 	if err != nil {
-		return a, err
+		return r, nil, err
 	}
-	if _, err := a.conn.Write(text); err != nil {
-		return a, err
+	if _, err := conn.Write(text); err != nil {
+		return r, nil, err
 	}
 	text, rights := make([]byte, messageLimit), make([]byte, unix.CmsgSpace(4))
-	n, m, _, _, err := a.conn.ReadMsgUnix(text, rights)
+	n, m, _, _, err := conn.ReadMsgUnix(text, rights)
 	if err != nil {
-		return a, err
+		return r, nil, err
 	}
-	if err := json.Unmarshal(text[:n], &a.reply); err != nil || a.Verdict != Begin {
-		return a, err
+	if err := json.Unmarshal(text[:n], &r); err != nil || r.Verdict != Begin {
+		return r, nil, err
 	}
-	a.file, err = passed(rights[:m])
-	return a, err
+	file, err = passed(rights[:m])
+	return r, file, err
 }
 
 // passed is the file that came with a message.
@@ -153,9 +130,9 @@ func passed(rights []byte) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "run"), nil
 }
 
-// execute runs the script to its end. It is started within the job's control
-// groups; only then may this process leave them.
-func execute(argv []string, apart func() bool) end {
+// execute runs the script to its end. What schedulers send a job goes to the
+// process that they started, and is handed on: only a SIGKILL goes to all.
+func execute(argv []string) end {
 	signals := make(chan os.Signal, 16)
 	signal.Notify(signals)
 	cmd := exec.Command(argv[0])
@@ -165,29 +142,21 @@ func execute(argv []string, apart func() bool) end {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot run the script: %v\n", err)
 		return end{Code: notStarted}
 	}
-	go forward(signals, cmd.Process, apart())
+	go func() {
+		for s := range signals {
+			switch s {
+			case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE: // this process's own
+			default:
+				cmd.Process.Signal(s)
+			}
+		}
+	}()
 	cmd.Wait()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
 		return end{Signal: int(status.Signal())}
 	}
 	return end{Code: status.ExitStatus()}
-}
-
-// forward hands the script what is sent to this process alone. Within the job's
-// control groups what ends a job reaches the script too.
-func forward(signals <-chan os.Signal, to *os.Process, apart bool) {
-	for s := range signals {
-		switch s {
-		case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE:
-			continue
-		case syscall.SIGTERM, syscall.SIGCONT:
-			if !apart {
-				continue
-			}
-		}
-		to.Signal(s)
-	}
 }
 
 // leave ends this process as the script ended. A shell in its place can die by

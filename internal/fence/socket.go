@@ -38,20 +38,12 @@ type reply struct {
 	Error   string
 }
 
-// apartQuestion asks, once the script has been started, to be taken out of the
-// job's control groups; apartReply says that it was.
-const (
-	apartQuestion = "apart"
-	apartReply    = "done"
-)
-
 // Desk takes claims on a node.
 type Desk struct {
 	Journal *Journal
 	Watch   *Watch
 	Host    string
 	Boot    string
-	Apart   func(pid int) bool // takes a process out of its job's control groups
 }
 
 // Listen opens the socket at path, for every account of the node.
@@ -97,11 +89,7 @@ func (d *Desk) answer(conn *net.UnixConn) {
 	if conn.SetDeadline(time.Now().Add(answerWithin)) != nil {
 		return
 	}
-	who, err := peer(conn)
-	if err != nil {
-		return
-	}
-	r, file := d.decide(conn, who)
+	r, file := d.decide(conn)
 	var rights []byte
 	if file != nil {
 		defer file.Close()
@@ -109,19 +97,16 @@ func (d *Desk) answer(conn *net.UnixConn) {
 	}
 	text, err := json.Marshal(r)
 	if err == nil {
-		_, _, err = conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
-	}
-	if err != nil || r.Verdict != Begin || d.Apart == nil {
-		return
-	}
-	text = make([]byte, messageLimit)
-	if n, err := conn.Read(text); err == nil && string(text[:n]) == apartQuestion && d.Apart(int(who.Pid)) {
-		conn.Write([]byte(apartReply))
+		conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
 	}
 }
 
-func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
+func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
 	failed := func(err error) (reply, *os.File) { return reply{Error: err.Error()}, nil }
+	who, err := peer(conn)
+	if err != nil {
+		return failed(err)
+	}
 	text := make([]byte, messageLimit)
 	n, err := conn.Read(text)
 	if err != nil {
