@@ -162,7 +162,7 @@ func (silent) Nodes(ctx context.Context) ([]scheduler.Node, error) {
 	return nil, ctx.Err()
 }
 
-func (silent) Observe(ctx context.Context, _ string) (scheduler.Observation, error) {
+func (silent) Changes(ctx context.Context, _, _ string) (scheduler.Observation, error) {
 	<-ctx.Done()
 	return scheduler.Observation{}, ctx.Err()
 }

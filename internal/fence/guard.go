@@ -2,6 +2,9 @@ package fence
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -157,6 +160,23 @@ func (g *Guard) Observe(ctx context.Context, cursor string) (scheduler.Observati
 		if there {
 			e.Run = &r
 		}
+	}
+	return o, nil
+}
+
+// Changes implements scheduler.Scheduler.
+func (g *Guard) Changes(ctx context.Context, cursor, sum string) (scheduler.Observation, error) {
+	o, err := g.Observe(ctx, cursor)
+	if err != nil {
+		return o, err
+	}
+	text, err := json.Marshal(o.Queue)
+	if err != nil {
+		return o, fmt.Errorf("cannot observe: %w", err)
+	}
+	hash := sha256.Sum256(text)
+	if o.Sum = hex.EncodeToString(hash[:16]); o.Sum == sum {
+		o.Queue, o.Same = nil, true
 	}
 	return o, nil
 }

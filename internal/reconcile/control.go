@@ -68,6 +68,7 @@ type Control struct {
 	clusters, nodes, jobs, releases, commands, sweep *Loop
 
 	steps  inflight
+	queues queues
 	silent silences
 	said   complaints
 }

@@ -42,7 +42,7 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		return nil
 	}
 	sched := ctl.Links.Scheduler(m.ID)
-	seen, err := sched.Observe(ctx, c.Cursor)
+	seen, err := ctl.queues.observe(ctx, sched, c)
 	if err != nil {
 		return fmt.Errorf("cannot observe the scheduler: %w", err)
 	}
@@ -76,6 +76,9 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 			return err
 		}
 	}
+	if seen.More {
+		ctl.jobs.Wake()
+	}
 	if slices.ContainsFunc(p.Save, func(row *store.Job) bool { return !row.Released }) {
 		ctl.Submitted()
 	}
@@ -91,9 +94,14 @@ func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 	if v.Open, err = tx.OpenJobs(ctx, v.ClusterID); err != nil {
 		return err
 	}
+	open := map[string]bool{}
+	for _, row := range v.Open {
+		open[row.SchedID] = true
+	}
 	seen := slices.Concat(ids(v.Seen.Queue), ids(v.Seen.Ends))
 	slices.Sort(seen)
-	if v.Known, err = tx.JobsOfSched(ctx, v.ClusterID, slices.Compact(seen)); err != nil {
+	others := slices.DeleteFunc(slices.Compact(seen), func(id string) bool { return open[id] })
+	if v.Known, err = tx.JobsOfSched(ctx, v.ClusterID, others); err != nil {
 		return err
 	}
 	if v.Names, err = tx.AccountNames(ctx, v.ClusterID); err != nil {

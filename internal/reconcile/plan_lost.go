@@ -20,14 +20,15 @@ const (
 )
 
 // miss is for an open row that the scheduler does not show. Without a new start
-// of the controller it only has not been told of yet.
+// of the controller, or while there are ends to read, it only has not been told
+// of yet.
 func (p *jobsPlan) miss(row *store.Job, v *jobsView) {
 	seen := v.Seen
 	sight := row.Sight
 	if sight.IsZero() {
 		sight = row.Modified
 	}
-	if !seen.Boot.Add(bootGrain).After(sight) {
+	if seen.More || !seen.Boot.Add(bootGrain).After(sight) {
 		return
 	}
 	if row.Missing.IsZero() {

@@ -12,8 +12,8 @@ const idLimit = 255
 // checkObservation refuses what no honest node reports: root on a node can
 // answer what it likes.
 func checkObservation(o Observation) error {
-	if len(o.Cursor) > idLimit {
-		return fmt.Errorf("cannot observe: a cursor of %d bytes", len(o.Cursor))
+	if len(o.Cursor) > idLimit || len(o.Sum) > idLimit {
+		return fmt.Errorf("cannot observe: a cursor of %d bytes and a sum of %d", len(o.Cursor), len(o.Sum))
 	}
 	for _, job := range o.Queue {
 		if err := checkJob(job); err != nil {

@@ -31,7 +31,9 @@ func Handler(s Scheduler) http.Handler {
 	mux.Handle("/scheduler/died", serve(func(ctx context.Context, runs []hpc.Run) (nothing, error) {
 		return nothing{}, s.Died(ctx, runs...)
 	}))
-	mux.Handle("/scheduler/observe", serve(s.Observe))
+	mux.Handle("/scheduler/changes", serve(func(ctx context.Context, q changesQuestion) (Observation, error) {
+		return s.Changes(ctx, q.Cursor, q.Sum)
+	}))
 	mux.Handle("/scheduler/nodes", serve(func(ctx context.Context, _ nothing) ([]Node, error) {
 		return s.Nodes(ctx)
 	}))

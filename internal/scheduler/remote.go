@@ -34,8 +34,9 @@ func NewRemote(client *http.Client) Scheduler { return remote{http: client} }
 
 // nodeQuestion and nothing are what some questions consist of.
 type (
-	nodeQuestion struct{ Node, Reason string }
-	findQuestion struct {
+	nodeQuestion    struct{ Node, Reason string }
+	changesQuestion struct{ Cursor, Sum string }
+	findQuestion    struct {
 		Token string
 		UID   int
 	}
@@ -89,15 +90,21 @@ func (r remote) Died(ctx context.Context, runs ...hpc.Run) error {
 }
 
 func (r remote) Observe(ctx context.Context, cursor string) (Observation, error) {
+	return r.Changes(ctx, cursor, "")
+}
+
+func (r remote) Changes(ctx context.Context, cursor, sum string) (Observation, error) {
 	var a struct {
 		Begun, Boot time.Time
 		Queue, Ends bounded[Job]
-		Cursor      string
+		Cursor, Sum string
+		More, Same  bool
 	}
-	if err := r.call(ctx, "observe", cursor, &a); err != nil {
+	if err := r.call(ctx, "changes", changesQuestion{cursor, sum}, &a); err != nil {
 		return Observation{}, err
 	}
-	o := Observation{Begun: a.Begun, Boot: a.Boot, Queue: a.Queue, Ends: a.Ends, Cursor: a.Cursor}
+	o := Observation{Begun: a.Begun, Boot: a.Boot, Queue: a.Queue, Ends: a.Ends, Cursor: a.Cursor,
+		Sum: a.Sum, More: a.More, Same: a.Same && sum != ""}
 	return o, checkObservation(o)
 }
 

@@ -26,7 +26,9 @@ type stub struct {
 func (s stub) Submit(context.Context, hpc.JobSpec) (string, error) { return s.id, s.err }
 func (s stub) Remove(context.Context, string) error                { return s.err }
 
-func (s stub) Observe(context.Context, string) (scheduler.Observation, error) { return s.seen, s.err }
+func (s stub) Changes(context.Context, string, string) (scheduler.Observation, error) {
+	return s.seen, s.err
+}
 
 func (s stub) Nodes(context.Context) ([]scheduler.Node, error) { return s.nodes, s.err }
 
@@ -86,7 +88,7 @@ func TestDishonestAnswersAreRefused(t *testing.T) {
 			t.Error("it was taken")
 		}
 	})
-	for name, path := range map[string]string{"jobs": "observe", "nodes": "nodes"} {
+	for name, path := range map[string]string{"jobs": "changes", "nodes": "nodes"} {
 		t.Run("more "+name+" than the server has memory for", func(t *testing.T) {
 			t.Parallel()
 			if err := flooded(t, path); err == nil || !strings.Contains(err.Error(), "a list of more than") {
@@ -118,7 +120,7 @@ func TestDishonestAnswersAreRefused(t *testing.T) {
 func flooded(t *testing.T, path string) error {
 	items := "[" + strings.Repeat("{},", 500_000) + "{}]"
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		if path == "observe" {
+		if path == "changes" {
 			fmt.Fprintf(w, `{"Queue":%s}`, items)
 			return
 		}
@@ -130,7 +132,7 @@ func flooded(t *testing.T, path string) error {
 		t.Fatal(err)
 	}
 	s := scheduler.NewRemote(&http.Client{Transport: &http.Transport{Proxy: http.ProxyURL(to)}})
-	if path == "observe" {
+	if path == "changes" {
 		_, err = s.Observe(t.Context(), "")
 	} else {
 		_, err = s.Nodes(t.Context())

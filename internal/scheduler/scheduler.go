@@ -37,7 +37,7 @@ type Driver interface {
 	// Cancel ends jobs, held, pending or running. Unknown ids are not an error.
 	Cancel(ctx context.Context, ids ...string) error
 	// Observe returns the whole queue and the ends recorded after the cursor
-	// ("" for all that are remembered).
+	// ("" for the beginning), as many as one answer holds.
 	Observe(ctx context.Context, cursor string) (Observation, error)
 	// Nodes lists the compute nodes that the scheduler knows.
 	Nodes(ctx context.Context) ([]Node, error)
@@ -55,6 +55,9 @@ type Driver interface {
 // scheduler behind it forgets. All methods may be repeated.
 type Scheduler interface {
 	Driver
+	// Changes is Observe for a caller that still has the queue of the observation
+	// with this Sum ("" for none): if that is the queue still, it is left out.
+	Changes(ctx context.Context, cursor, sum string) (Observation, error)
 	// Stop is Cancel for jobs that are not wanted any more: should the scheduler
 	// show one of them again, it does not run.
 	Stop(ctx context.Context, jobs ...Ref) error
@@ -74,7 +77,13 @@ type Observation struct {
 	Queue  []Job     // everything pending, held, running or suspended
 	Ends   []Job     // ended jobs recorded after the cursor, in order
 	Cursor string    // for the next call
+	More   bool      // there are more ends behind the cursor already
+	Sum    string    // of the queue, from Changes
+	Same   bool      // the queue is the one that the caller has, and was left out
 }
+
+// EndsLimit is how many ends an observation holds.
+const EndsLimit = 10_000
 
 // Job is a job as a scheduler reports it. An array's tasks have ids "7_1" with
 // Array "7"; the part of an array that waits is one job with id "7".

@@ -34,10 +34,11 @@ func firstJobID(given *ids, jobcomp string, ran uint64) (uint64, error) {
 		return 0, err
 	}
 	highest = max(highest, ran)
-	_, err = readEndings(jobcomp, 0, func(e ending) {
+	_, err = readEndings(jobcomp, 0, func(e ending) bool {
 		if id, err := strconv.ParseUint(e.jobID, 10, 32); err == nil {
 			highest = max(highest, id)
 		}
+		return false
 	})
 	if err != nil {
 		return 0, err

@@ -25,10 +25,10 @@ type ending struct {
 // lineLimit bounds a line of the completion log; longer ones are no record.
 const lineLimit = 64 << 10
 
-// readEndings reads the whole lines of the log from offset on, and returns the
-// offset behind the last one. A log shorter than offset is another one, read
+// readEndings reads the whole lines of the log from offset on, until each says
+// that it has enough, and returns the offset behind the last one. A log shorter than offset is another one, read
 // from its beginning. Lines that are no record are passed over.
-func readEndings(path string, offset int64, each func(ending)) (int64, error) {
+func readEndings(path string, offset int64, each func(ending) (enough bool)) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return 0, nil
@@ -52,8 +52,8 @@ func readEndings(path string, offset int64, each func(ending)) (int64, error) {
 		}
 		offset += int64(len(line))
 		if err == nil {
-			if e, err := parseEnding(strings.TrimRight(string(line), "\n")); err == nil {
-				each(e)
+			if e, err := parseEnding(strings.TrimRight(string(line), "\n")); err == nil && each(e) {
+				return offset, nil
 			}
 			continue
 		}
@@ -145,40 +145,46 @@ func exitCode(p *fieldParser, state hpc.JobState, text string) int {
 	return c & 0xff
 }
 
-// ends returns what has ended between the cursor and now, given the queue as it
-// is after the log was read up to the cursor that is returned. A NODE_FAIL is
-// written for jobs that went back to the queue as well: these are in the queue,
-// or have left it again with a later record.
-func (c *client) ends(cursor string, queue func() ([]scheduler.Job, error)) ([]scheduler.Job, []scheduler.Job, string, error) {
+// ends returns what has ended after the cursor, as far as one answer holds it,
+// given the queue as it is after the log was read up to the cursor that is
+// returned. A NODE_FAIL is written for jobs that went back to the queue as well:
+// these are in the queue, or have left it again with a later record.
+func (c *client) ends(cursor string, queue func() ([]scheduler.Job, error)) (o scheduler.Observation, err error) {
 	offset, err := parseCursor(cursor)
 	if err != nil {
-		return nil, nil, "", err
+		return o, err
 	}
 	var endings []ending
-	next, err := readEndings(c.jobcomp, offset, func(e ending) { endings = append(endings, e) })
+	next, err := readEndings(c.jobcomp, offset, func(e ending) bool {
+		endings = append(endings, e)
+		return len(endings) == scheduler.EndsLimit
+	})
 	if err != nil {
-		return nil, nil, "", err
+		return o, err
 	}
-	queued, err := queue()
-	if err != nil {
-		return nil, nil, "", err
+	if o.Queue, err = queue(); err != nil {
+		return o, err
 	}
 	back := map[string]bool{}
-	for _, job := range queued {
+	for _, job := range o.Queue {
 		back[job.ID] = job.State != hpc.JobCompleting
 	}
-	if _, err := readEndings(c.jobcomp, next, func(e ending) { back[e.ID] = true }); err != nil {
-		return nil, nil, "", err
+	_, err = readEndings(c.jobcomp, next, func(e ending) bool {
+		back[e.ID], o.More = true, len(endings) == scheduler.EndsLimit
+		return false
+	})
+	if err != nil {
+		return o, err
 	}
-	var ends []scheduler.Job
 	for _, e := range slices.Backward(endings) {
 		if !e.requeue && (e.State != hpc.JobNodeFail || !back[e.ID]) {
-			ends = append(ends, e.Job)
+			o.Ends = append(o.Ends, e.Job)
 		}
 		back[e.ID] = true // what stands before is not the last word
 	}
-	slices.Reverse(ends)
-	return queued, ends, strconv.FormatInt(next, 10), nil
+	slices.Reverse(o.Ends)
+	o.Cursor = strconv.FormatInt(next, 10)
+	return o, nil
 }
 
 func parseCursor(cursor string) (int64, error) {

@@ -76,21 +76,21 @@ func checkIDs(ids []string) error {
 // an ended job's Restarts, Priority, Stdout and Stderr.
 func (c *client) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
 	begun := time.Now()
-	queue, ends, next, err := c.ends(cursor, func() ([]scheduler.Job, error) { return c.queue(ctx) })
+	o, err := c.ends(cursor, func() ([]scheduler.Job, error) { return c.queue(ctx) })
 	if err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
-	if err := c.hasten(ctx, queue); err != nil {
+	if err := c.hasten(ctx, o.Queue); err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot let requeued jobs start: %w", err)
 	}
-	if err := c.noteIDs(queue); err != nil {
+	if err := c.noteIDs(o.Queue); err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
-	boot, err := c.boot(ctx)
-	if err != nil {
+	o.Begun = begun
+	if o.Boot, err = c.boot(ctx); err != nil {
 		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
-	return scheduler.Observation{Begun: begun, Boot: boot, Queue: queue, Ends: ends, Cursor: next}, nil
+	return o, nil
 }
 
 // noteIDs remembers the ids of jobs that others submitted, too.
@@ -128,13 +128,14 @@ func parseBoot(out []byte) (time.Time, error) {
 // Find implements scheduler.Driver. Somebody else's job with the token is not ours.
 func (c *client) Find(ctx context.Context, token string, uid int) ([]string, error) {
 	var found []string
-	look := func(j scheduler.Job) {
+	look := func(j scheduler.Job) (enough bool) {
 		id := wholeID(j)
 		if strings.EqualFold(j.Token, token) && j.UID == uid && !slices.Contains(found, id) {
 			found = append(found, id)
 		}
+		return false
 	}
-	if _, err := readEndings(c.jobcomp, 0, func(e ending) { look(e.Job) }); err != nil {
+	if _, err := readEndings(c.jobcomp, 0, func(e ending) bool { return look(e.Job) }); err != nil {
 		return nil, err
 	}
 	jobs, err := c.queue(ctx)

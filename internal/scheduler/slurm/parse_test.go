@@ -244,6 +244,26 @@ func TestEnds(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a long absence is told in several answers", func(t *testing.T) {
+		t.Parallel()
+		c := logged(t, "")
+		text, err := os.ReadFile(c.jobcomp)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		if err := os.WriteFile(c.jobcomp, []byte(strings.Repeat(line+"\n", scheduler.EndsLimit+5)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		first, err := c.Observe(t.Context(), "")
+		if err != nil || !first.More {
+			t.Fatalf("more is %v, %v", first.More, err)
+		}
+		second, err := c.Observe(t.Context(), first.Cursor)
+		if err != nil || second.More || second.Cursor == first.Cursor {
+			t.Errorf("more is %v behind %s and %s, %v", second.More, first.Cursor, second.Cursor, err)
+		}
+	})
 	t.Run("the first id stands above all that were seen", func(t *testing.T) {
 		t.Parallel()
 		c := logged(t, back)
