@@ -294,14 +294,17 @@ func queueState(jobs []scheduler.Job) hpc.JobState {
 	return hpc.JobPending
 }
 
+// endGrain is how exactly schedulers tell when a job ended.
+const endGrain = time.Second
+
 // asWritten is an end as its run was written down, where that says more than the
 // scheduler: a script that came to its end did, whatever happened to its node.
 func asWritten(e scheduler.Job) scheduler.Job {
 	if e.Run == nil || !e.Run.Over() || e.Run.Killed != "" {
 		return e
 	}
-	switch e.State {
-	case hpc.JobCompleted, hpc.JobFailed, hpc.JobNodeFail:
+	early := e.Run.Ended.Add(endGrain).Before(e.End) // cancelled once it had ended, by a scheduler that had forgotten that
+	if s := e.State; s == hpc.JobCompleted || s == hpc.JobFailed || s == hpc.JobNodeFail || s == hpc.JobCancelled && early {
 		e.State, e.ExitCode, e.End = hpc.JobCompleted, e.Run.ExitCode, e.Run.Ended
 		if e.ExitCode != 0 {
 			e.State = hpc.JobFailed

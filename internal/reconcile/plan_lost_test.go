@@ -96,6 +96,16 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a job that had ended before its scheduler cancelled it was not cancelled", func(t *testing.T) {
+		for ago, want := range map[time.Duration]hpc.JobState{8 * time.Second: hpc.JobCompleted, time.Second: hpc.JobCancelled, -time.Second: hpc.JobCancelled} {
+			r := row()
+			end := scheduler.Job{ID: "1", State: hpc.JobCancelled, End: now, Run: &hpc.Run{Began: now.Add(-time.Minute), Ended: now.Add(-ago)}}
+			planJobs(now, &jobsView{Open: []*store.Job{r}, Seen: scheduler.Observation{Begun: now, Ends: []scheduler.Job{end}}})
+			if r.State != want {
+				t.Errorf("%v before: row %+v", ago, r)
+			}
+		}
+	})
 	t.Run("a job that runs again after a requeue is in doubt for a while", func(t *testing.T) {
 		r := row()
 		running := scheduler.Job{ID: "1", State: hpc.JobRunning, Restarts: 1, Start: now}
