@@ -24,13 +24,16 @@ build: ## bin/ehpc and bin/ehpc-agent
 	$(GO) build -ldflags "-X main.build=$(BUILD)" -o bin/ ./cmd/...
 
 ##@ Work on it
-.PHONY: test check generate bench clean
+.PHONY: test check fuzz generate bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
 	$(GO) test -count=1 -p 2 -timeout 20m ./...
 	scripts/test-compat.sh
 
 check: ## format, vet, linters, known vulnerabilities, layers, generated files
 	scripts/check.sh
+
+fuzz: ## every fuzz test for 20 s
+	scripts/fuzz.sh
 
 generate: ## write again what is generated from the catalogue and from code
 	$(GO) generate ./...

@@ -45,7 +45,7 @@ func (r recorded) request(t *testing.T) Request {
 	return Request{Method: r.Method, Host: r.Host, Header: r.Headers, Query: query, Form: form, Body: []byte(r.Body)}
 }
 
-func recordedRequests(t *testing.T) []recorded {
+func recordedRequests(t testing.TB) []recorded {
 	t.Helper()
 	file, err := os.Open("testdata/requests.jsonl")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/netip"
 	"os"
+	"regexp"
 
 	"go.yaml.in/yaml/v3"
 
@@ -55,22 +56,50 @@ func Default() Config {
 	}
 }
 
-// Load reads a configuration file over the defaults. An unknown key is an error.
+// Load reads a configuration file over the defaults. An unknown key is an error,
+// and all faults are reported at once, one a line.
 func Load(file string) (Config, error) {
-	c := Default()
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return c, fmt.Errorf("cannot read the configuration: %w", err)
+		return Default(), fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	dec := yaml.NewDecoder(bytes.NewReader(text))
-	dec.KnownFields(true)
-	if err := dec.Decode(&c); err != nil && !errors.Is(err, io.EOF) {
-		return c, fmt.Errorf("cannot read the configuration %s: %w", file, err)
-	}
-	if err := c.Check(); err != nil {
-		return c, fmt.Errorf("the configuration %s is wrong: %w", file, err)
+	c, err := parse(text)
+	if err != nil {
+		return c, fmt.Errorf("the configuration %s is wrong:\n%w", file, err)
 	}
 	return c, nil
+}
+
+func parse(text []byte) (Config, error) {
+	c := Default()
+	dec := yaml.NewDecoder(bytes.NewReader(text))
+	dec.KnownFields(true)
+	err := dec.Decode(&c)
+	var wrong *yaml.TypeError
+	switch {
+	case errors.Is(err, io.EOF):
+		err = nil
+	case errors.As(err, &wrong): // what could be read was, and is checked as well
+		err = typeFaults(wrong)
+	case err != nil:
+		return c, err
+	}
+	if next := dec.Decode(new(yaml.Node)); !errors.Is(next, io.EOF) {
+		err = errors.Join(err, errors.New("there is a second document behind the first: a configuration is one"))
+	}
+	return c, errors.Join(err, c.Check())
+}
+
+var unknownKey = regexp.MustCompile(`^(line \d+): field (.*) not found in type .*$`)
+
+// typeFaults says what the decoder did not understand in words for people who
+// do not know our types.
+func typeFaults(e *yaml.TypeError) error {
+	var faults []error
+	for _, text := range e.Errors {
+		faults = append(faults, errors.New(unknownKey.ReplaceAllString(text, "$1: unknown key $2")))
+	}
+	return errors.Join(faults...)
 }
 
 // Check returns all faults at once.
@@ -82,8 +111,9 @@ func (c *Config) Check() error {
 		}
 	}
 	fault(c.Region == "", "region is empty")
-	fault(c.Overcommit.Cores <= 0, "overcommit.cores %v is not positive", c.Overcommit.Cores)
-	fault(c.Overcommit.Memory <= 0, "overcommit.memory %v is not positive", c.Overcommit.Memory)
+	fault(c.Scheduler != "slurm", "scheduler %q is none that there is: slurm", c.Scheduler)
+	fault(!within(c.Overcommit.Cores, 0.01, 10_000), "overcommit.cores %v is no number between 0.01 and 10000", c.Overcommit.Cores)
+	fault(!within(c.Overcommit.Memory, 0.01, 10_000), "overcommit.memory %v is no number between 0.01 and 10000", c.Overcommit.Memory)
 	fault(c.MaxNodes < 1 || c.MaxNodes > 250, "max_nodes %d is not between 1 and 250, which a /24 holds", c.MaxNodes)
 	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
 	prefix, err := netip.ParsePrefix(c.Network)
@@ -91,14 +121,17 @@ func (c *Config) Check() error {
 	names := map[string]bool{}
 	for i, t := range c.InstanceTypes {
 		fault(t.Name == "" || names[t.Name], "instance_types[%d].name %q is empty or twice there", i, t.Name)
-		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || t.Price < 0, "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
+		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || !within(t.Price, 0, 1e9), "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
 		names[t.Name] = true
 	}
-	for key, name := range map[string]string{"manager_type": c.ManagerType, "login_type": c.LoginType, "compute_type": c.ComputeType} {
-		fault(!names[name], "%s %q is no instance type", key, name)
+	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {
+		fault(!names[t.name], "%s %q is no instance type", t.key, t.name)
 	}
 	return errors.Join(faults...)
 }
+
+// within tells whether a figure is a number in a range; YAML has some that are none.
+func within(x, least, most float64) bool { return x >= least && x <= most }
 
 // InstanceType finds an instance type by name.
 func (c *Config) InstanceType(name string) (hpc.InstanceType, bool) {

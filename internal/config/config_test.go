@@ -44,10 +44,51 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a key that is unknown and a value that is wrong are reported together, with their lines", func(t *testing.T) {
+		_, err := Load(write(t, "region: x\nregoin: y\nmax_clusters: many\nmax_nodes: 0\novercommit:\n  coers: 2\n"))
+		for _, want := range []string{"line 2: unknown key regoin", "line 3: ", "max_nodes 0", "line 6: unknown key coers"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("err = %v, want it to name %s", err, want)
+			}
+		}
+	})
+	t.Run("a second document is refused and not passed over", func(t *testing.T) {
+		if _, err := Load(write(t, "region: x\n---\nmax_nodes: 3\n")); err == nil || !strings.Contains(err.Error(), "second document") {
+			t.Errorf("err = %v", err)
+		}
+	})
+	t.Run("a figure that is no number is refused", func(t *testing.T) {
+		for _, text := range []string{"overcommit: {cores: .nan}", "overcommit: {memory: .inf}", "instance_types: [{name: ecs.n1.medium, cores: 1, memory_mb: 512, price: .nan}]"} {
+			if _, err := Load(write(t, text)); err == nil || !strings.Contains(err.Error(), "number") && !strings.Contains(err.Error(), "figure") {
+				t.Errorf("%s: err = %v", text, err)
+			}
+		}
+	})
 	t.Run("a table of instance types replaces the built-in one", func(t *testing.T) {
 		c, err := Load(write(t, "instance_types: [{name: a, cores: 1, memory_mb: 512}]\n"))
 		if err == nil {
 			t.Fatalf("types without the default ones were accepted: %v", c.InstanceTypes)
+		}
+	})
+}
+
+// FuzzParse: what is taken for a configuration can be used as one.
+func FuzzParse(f *testing.F) {
+	for _, text := range []string{"", "region: x", "overcommit: {cores: 2, memory: 1.5}", "network: 10.0.0.0/8\nmax_nodes: 7",
+		"instance_types: [{name: ecs.n1.medium, cores: 1, memory_mb: 512}, {name: ecs.n1.small, cores: 1, memory_mb: 512}]",
+		"a: &a [*a]", "---\n---\n", "overcommit: {cores: .nan}", "overcommit: null", "\x00", "{", "? [a]: b"} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		c, err := parse(text)
+		if err != nil {
+			if err.Error() == "" {
+				t.Error("refused without a word")
+			}
+			return
+		}
+		if _, ok := c.InstanceType(c.ComputeType); !ok || !(c.Overcommit.Cores > 0 && c.Overcommit.Cores < 1e9) || c.MaxNodes < 1 || c.Region == "" {
+			t.Errorf("%q was taken for %+v", text, c)
 		}
 	})
 }

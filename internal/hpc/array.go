@@ -19,18 +19,24 @@ func ParseArray(text string) (ArrayRange, error) {
 	}
 	r := ArrayRange{Step: 1}
 	var err [3]error
-	r.First, err[0] = strconv.Atoi(first)
-	r.Last, err[1] = strconv.Atoi(last)
+	r.First, err[0] = arrayNumber(first)
+	r.Last, err[1] = arrayNumber(last)
 	if stepped {
-		r.Step, err[2] = strconv.Atoi(step)
+		r.Step, err[2] = arrayNumber(step)
 	}
 	if err[0] != nil || err[1] != nil || err[2] != nil {
 		return ArrayRange{}, bad
 	}
-	if r.First < 0 || r.Last < r.First || r.Step < 1 {
+	if r.Last < r.First || r.Step < 1 {
 		return ArrayRange{}, fmt.Errorf("array range %q is empty", text)
 	}
 	return r, nil
+}
+
+// arrayNumber reads digits alone, up to a number whose successor is one too.
+func arrayNumber(text string) (int, error) {
+	n, err := strconv.ParseUint(text, 10, 30)
+	return int(n), err
 }
 
 // Len is how many tasks the array has.

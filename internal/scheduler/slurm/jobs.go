@@ -119,7 +119,9 @@ func parseBoot(out []byte) (time.Time, error) {
 		if strings.TrimSpace(key) == "BOOT_TIME" {
 			var p fieldParser
 			boot := p.time(strings.TrimSpace(value))
-			return boot, p.err
+			if p.err != nil || !boot.IsZero() {
+				return boot, p.err
+			}
 		}
 	}
 	return time.Time{}, fmt.Errorf("scontrol does not tell when the controller started")
