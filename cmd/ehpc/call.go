@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"text/tabwriter"
 
@@ -30,7 +31,7 @@ ehpc call ACTION --help shows an action's parameters; without ACTION, all action
 	}
 	c.where.addFlags(cmd.Flags())
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return c.call(cmd, args) }
-	cmd.ValidArgsFunction = completeCall
+	cmd.ValidArgsFunction = c.completeCall
 	return cmd
 }
 
@@ -150,12 +151,14 @@ func findParam(action *api.Action, name string) *api.Param {
 	return action.Param(strings.Join(segments, "."))
 }
 
-// firstIndex is the name of a parameter with the first index of each list in it.
-func firstIndex(p api.Param) string {
-	segments := p.Segments()
+// indexed is the name of a parameter with an index for its first list, and 1 for
+// the lists within that.
+func indexed(p api.Param, index int) string {
+	segments := slices.Clone(p.Segments()) // the catalogue stays as it is
 	for i, s := range segments {
 		if s == "N" {
-			segments[i] = "1"
+			segments[i] = strconv.Itoa(index)
+			index = 1
 		}
 	}
 	return strings.Join(segments, ".")
@@ -247,31 +250,77 @@ func describeAction(out io.Writer, action *api.Action) error {
 	return w.Flush()
 }
 
-// completeCall completes actions, then parameters, then values that are known.
-func completeCall(_ *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+func (c *cli) completeCall(cmd *cobra.Command, args []string, typed string) ([]string, cobra.ShellCompDirective) {
+	words, directive := c.callWords(cmd, args)
+	return startingWith(typed, words), directive
+}
+
+// callWords are actions, then parameters, then values that are known.
+func (c *cli) callWords(cmd *cobra.Command, args []string) ([]string, cobra.ShellCompDirective) {
 	const only = cobra.ShellCompDirectiveNoFileComp
-	if len(args) == 0 {
+	params, own, err := splitParams(cmd, args)
+	open := ""      // the parameter whose value is being typed
+	if err != nil { // the last one has none yet
+		open = strings.TrimPrefix(args[len(args)-1], "--")
+		params, own, _ = splitParams(cmd, args[:len(args)-1])
+	}
+	if err := cmd.Flags().Parse(own); err != nil {
+		return nil, cobra.ShellCompDirectiveDefault // the value of a flag of ours
+	}
+	own = cmd.Flags().Args()
+	if len(own) == 0 {
 		var out []string
 		for _, a := range api.Actions() {
 			out = append(out, a.Name+"\t"+a.SummaryEn)
 		}
 		return out, only
 	}
-	action, ok := api.Lookup(args[0])
+	action, ok := api.Lookup(own[0])
 	if !ok {
 		return nil, only
 	}
-	if name, isParam := strings.CutPrefix(args[len(args)-1], "--"); isParam {
-		if p := findParam(action, name); p != nil && !strings.HasPrefix(typed, "--") {
-			if p.Type == "boolean" {
-				return []string{"true", "false"}, only
-			}
-			return p.Enum, cobra.ShellCompDirectiveDefault
-		}
+	if open != "" {
+		return c.completeValue(cmd, action, open, params)
+	}
+	return freeParams(action, params), only
+}
+
+// completeValue completes a parameter's value, by the catalogue or by the service.
+func (c *cli) completeValue(cmd *cobra.Command, action *api.Action, name string, params []param) ([]string, cobra.ShellCompDirective) {
+	p := findParam(action, name)
+	switch {
+	case p == nil:
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	case p.Type == "boolean":
+		return []string{"true", "false"}, cobra.ShellCompDirectiveNoFileComp
+	case len(p.Enum) > 0:
+		return slices.Clone(p.Enum), cobra.ShellCompDirectiveNoFileComp
+	case p.Name == "ClusterId":
+		return c.listed(cmd.Context(), clusterIDs, nil), cobra.ShellCompDirectiveNoFileComp
+	}
+	return nil, cobra.ShellCompDirectiveDefault // a file after the @
+}
+
+func clusterIDs(ctx context.Context, r *remote, _ []string) ([]string, error) {
+	all, err := r.listClusters(ctx)
+	return each(all, func(c api.ListClustersClusterInfoSimple) string { return c.Id + "\t" + c.Name }), err
+}
+
+// freeParams are the parameters that are not given yet; of those in lists, the next.
+func freeParams(action *api.Action, params []param) []string {
+	given := map[string]bool{}
+	for _, p := range params {
+		given[p.name] = true
 	}
 	var out []string
 	for _, p := range action.Params {
-		out = append(out, "--"+firstIndex(p)+"\t"+p.DescEn)
+		index := 1
+		for given[indexed(p, index)] && slices.Contains(p.Segments(), "N") {
+			index++
+		}
+		if name := indexed(p, index); !given[name] {
+			out = append(out, "--"+name+"\t"+p.DescEn)
+		}
 	}
-	return out, only
+	return out
 }

@@ -3,7 +3,6 @@ package main
 import (
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"testing"
 
@@ -40,20 +39,6 @@ func TestCall(t *testing.T) {
 			}
 		}
 	})
-}
-
-func TestCompletion(t *testing.T) {
-	t.Parallel()
-	has := func(t *testing.T, want string, args ...string) {
-		t.Helper()
-		got, _ := completeCall(nil, args, "")
-		if !slices.ContainsFunc(got, func(s string) bool { return s == want || strings.HasPrefix(s, want+"\t") }) {
-			t.Errorf("%q is not among %q", want, got)
-		}
-	}
-	t.Run("actions come from the catalogue", func(t *testing.T) { has(t, "SubmitJob") })
-	t.Run("parameters come after the action", func(t *testing.T) { has(t, "--User.1.Name", "AddUsers") })
-	t.Run("values come after the parameter", func(t *testing.T) { has(t, "wheel", "AddUsers", "--User.1.Group") })
 }
 
 func TestCredentialsFile(t *testing.T) {

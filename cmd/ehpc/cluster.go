@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -225,34 +224,4 @@ func confirmDelete(cmd *cobra.Command, name string) error {
 		return &failure{"delete cluster " + name, fmt.Errorf("not confirmed")}
 	}
 	return nil
-}
-
-func (c *cli) newClusterLogsCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "logs CLUSTER",
-		Short: "Show what happened to a cluster",
-		Args:  argsNamed("CLUSTER"),
-		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
-			type line = api.ListClusterLogsLogInfo
-			id, err := r.cluster(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			all, err := r.clusterLogs(ctx, id)
-			if err != nil {
-				return err
-			}
-			slices.Reverse(all) // the newest comes first
-			return list(r.screen, all,
-				column[line]{"TIME", func(l line) string { return when(l.CreateTime) }},
-				column[line]{"LEVEL", func(l line) string { return l.Level }},
-				column[line]{"OPERATION", func(l line) string { return l.Operation }},
-				column[line]{"MESSAGE", func(l line) string { return l.Message }})
-		}),
-	}
-}
-
-func (r *remote) clusterLogs(ctx context.Context, id string) ([]api.ListClusterLogsLogInfo, error) {
-	return pages(ctx, r, "list the log of cluster "+id, "ListClusterLogs", values("ClusterId", id),
-		func(a *api.ListClusterLogsResponse) []api.ListClusterLogsLogInfo { return a.Logs.LogInfo })
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,9 +17,10 @@ import (
 	"ehpc/client"
 )
 
-// connection is where the service is and who asks. A flag comes before the
-// environment, and that before the file. The secret is no flag: arguments show
-// in the list of processes.
+// connection is where the service is and who asks. What flags say, and the file
+// that --credentials names, comes before the environment, and that before the
+// file of EHPC_CREDENTIALS or ~/.config/ehpc/credentials.env. The secret is no
+// flag: arguments show in the list of processes.
 type connection struct {
 	endpoint string
 	region   string
@@ -28,7 +30,7 @@ type connection struct {
 
 // Names of the settings, in the environment and in a credentials file.
 const (
-	envEndpoint    = "EHPC_ENDPOINT"
+	envEndpoint    = "EHPC_ENDPOINT" // the alicloud provider of Terraform reads it too
 	envRegion      = "EHPC_REGION"
 	envCA          = "EHPC_CA_FILE"
 	envKeyID       = "ALIBABA_CLOUD_ACCESS_KEY_ID"
@@ -36,12 +38,26 @@ const (
 	envCredentials = "EHPC_CREDENTIALS"
 )
 
-func (w *connection) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&w.file, "credentials", "", "file with the service's address and access key, as the credentials.env of ehpc dev ($"+envCredentials+")")
-	flags.StringVar(&w.endpoint, "endpoint", "", "address of the service, as http://127.0.0.1:8412 ($"+envEndpoint+")")
-	flags.StringVar(&w.region, "region", "", "region to ask for ($"+envRegion+")")
-	flags.StringVar(&w.caFile, "ca-file", "", "certificate authority to trust besides the system's ($"+envCA+")")
+// keyNames are the names of an access key's id, secret and token, as the
+// official clients know them: those of the SDKs, older ones of theirs, those of
+// Terraform.
+var keyNames = [][3]string{
+	{envKeyID, envKeySecret, "ALIBABA_CLOUD_SECURITY_TOKEN"},
+	{"ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECURITY_TOKEN"},
+	{"ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"},
 }
+
+var regionNames = []string{envRegion, "ALIBABA_CLOUD_REGION_ID", "ALICLOUD_REGION_ID", "ALICLOUD_REGION"}
+
+func (w *connection) addFlags(flags *pflag.FlagSet) {
+	flags.StringVar(&w.file, "credentials", "", "`FILE` with the service's address and access key, as the credentials.env of ehpc dev ($"+envCredentials+")")
+	flags.StringVar(&w.endpoint, "endpoint", "", "`ADDRESS` of the service, as http://127.0.0.1:8412 ($"+envEndpoint+")")
+	flags.StringVar(&w.region, "region", "", "`REGION` to ask for ($"+envRegion+")")
+	flags.StringVar(&w.caFile, "ca-file", "", "`FILE` with the certificate authority to trust besides the system's ($"+envCA+")")
+}
+
+// source is one place that settings come from.
+type source func(name string) string
 
 // config puts together what the flags, the environment and the file say.
 func (w *connection) config(env func(string) string) (client.Config, error) {
@@ -56,12 +72,15 @@ func (w *connection) config(env func(string) string) (client.Config, error) {
 			return client.Config{}, err
 		}
 	}
-	set := client.Config{
-		Endpoint:        first(w.endpoint, env(envEndpoint), file[envEndpoint]),
-		AccessKeyID:     first(env(envKeyID), file[envKeyID]),
-		AccessKeySecret: first(env(envKeySecret), file[envKeySecret]),
-		Region:          first(w.region, env(envRegion), file[envRegion]),
+	sources := []source{env, func(name string) string { return file[name] }}
+	if w.file != "" {
+		slices.Reverse(sources) // a file that is named on the command line is a flag
 	}
+	set := client.Config{
+		Endpoint: first(w.endpoint, find(sources, envEndpoint)),
+		Region:   first(w.region, find(sources, regionNames...)),
+	}
+	set.AccessKeyID, set.AccessKeySecret, set.SecurityToken = findKey(sources)
 	var missing []string
 	for name, value := range map[string]string{envEndpoint: set.Endpoint, envKeyID: set.AccessKeyID, envKeySecret: set.AccessKeySecret} {
 		if value == "" {
@@ -71,13 +90,39 @@ func (w *connection) config(env func(string) string) (client.Config, error) {
 	if len(missing) > 0 {
 		return set, &unconfigured{missing}
 	}
-	if ca := first(w.caFile, env(envCA), file[envCA], ownCertificate(path)); ca != "" {
+	if ca := first(w.caFile, find(sources, envCA), ownCertificate(path)); ca != "" {
 		var err error
 		if set.HTTPClient, err = trusting(ca); err != nil {
 			return set, err
 		}
 	}
 	return set, nil
+}
+
+// find is the first of a setting's names that has a value, in the first source
+// that knows one of them.
+func find(sources []source, names ...string) string {
+	for _, get := range sources {
+		for _, name := range names {
+			if value := get(name); value != "" {
+				return value
+			}
+		}
+	}
+	return ""
+}
+
+// findKey is the first access key that a source names. An id and a secret of
+// different places are no key: where one is missing, both are taken as they are.
+func findKey(sources []source) (id, secret, token string) {
+	for _, get := range sources {
+		for _, names := range keyNames {
+			if id, secret = get(names[0]), get(names[1]); id != "" || secret != "" {
+				return id, secret, get(names[2])
+			}
+		}
+	}
+	return "", "", ""
 }
 
 // ownCertificate is the certificate that a service with --tls keeps beside its

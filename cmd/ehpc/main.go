@@ -39,8 +39,8 @@ func newRoot(c *cli) *cobra.Command {
 		Long: `Elastic HPC clusters on machines of your own.
 
 ehpc dev starts a whole service on this machine. The other commands use a
-service that runs, found by --credentials, EHPC_CREDENTIALS or the variables
-that such a file holds.`,
+service that runs, found by --credentials, EHPC_CREDENTIALS, the variables that
+such a file holds, or ~/.config/ehpc/credentials.env.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
@@ -57,11 +57,13 @@ that such a file holds.`,
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{newDevCommand(), newKeyCommand(), newImageCommand()} {
+	for _, cmd := range []*cobra.Command{newDevCommand(), newKeyCommand(), newImageCommand(), newCheckConfigCommand()} {
 		cmd.GroupID = groupRun
 		root.AddCommand(cmd)
 	}
-	root.AddCommand(c.newVersionCommand())
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.AddCommand(newCompletionCommand(), c.newVersionCommand())
+	c.complete(root)
 	return root
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -209,4 +210,75 @@ func TestTheServicesOwnCertificateIsTrusted(t *testing.T) {
 	runWith(t, env, "", "cluster", "list").want(t, 1, "", "trust the tls.crt")
 	write("tls.crt", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}))
 	runWith(t, env, "", "cluster", "list").want(t, 0, "lab", "")
+}
+
+func TestWhereSettingsComeFrom(t *testing.T) {
+	t.Parallel()
+	file := func(t *testing.T, text string) string {
+		path := filepath.Join(t.TempDir(), "credentials.env")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const whole = "EHPC_ENDPOINT=http://file:1\nEHPC_REGION=of-file\nALIBABA_CLOUD_ACCESS_KEY_ID=file-id\nALIBABA_CLOUD_ACCESS_KEY_SECRET=file-secret\n"
+	for name, c := range map[string]struct {
+		flags connection
+		env   map[string]string
+		file  string // named by EHPC_CREDENTIALS, or by a flag
+		named bool
+		want  string // endpoint, region, id, secret, token
+	}{
+		"a file alone":                        {file: whole, want: "http://file:1 of-file file-id file-secret "},
+		"the environment comes before a file": {file: whole, env: map[string]string{envEndpoint: "http://env:1", envRegion: "of-env"}, want: "http://env:1 of-env file-id file-secret "},
+		"flags come before all":               {flags: connection{endpoint: "http://flag:1", region: "of-flag"}, env: map[string]string{envEndpoint: "http://env:1", envRegion: "of-env"}, file: whole, want: "http://flag:1 of-flag file-id file-secret "},
+		"a file that a flag names comes before the environment": {named: true, env: map[string]string{envEndpoint: "http://env:1", envKeyID: "env-id", envKeySecret: "env-secret"}, file: whole,
+			want: "http://file:1 of-file file-id file-secret "},
+		"an id and a secret are of one place": {file: whole, env: map[string]string{"ALICLOUD_ACCESS_KEY_ID": "old-id", "ALICLOUD_ACCESS_KEY_SECRET": "old-secret"}, want: "http://file:1 of-file old-id old-secret "},
+		"the SDKs' names": {env: map[string]string{envEndpoint: "e", envKeyID: "id", envKeySecret: "secret", "ALIBABA_CLOUD_SECURITY_TOKEN": "token", "ALIBABA_CLOUD_REGION_ID": "r", "ALICLOUD_ACCESS_KEY": "not", "ALICLOUD_SECRET_KEY": "not"},
+			want: "e r id secret token"},
+		"Terraform's names":                 {env: map[string]string{envEndpoint: "e", "ALICLOUD_ACCESS_KEY": "id", "ALICLOUD_SECRET_KEY": "secret", "ALICLOUD_REGION": "r"}, want: "e r id secret "},
+		"a half key is not filled up":       {file: whole, env: map[string]string{envKeyID: "env-id"}, want: "ALIBABA_CLOUD_ACCESS_KEY_SECRET not set"},
+		"our region comes before a cloud's": {env: map[string]string{envEndpoint: "e", envKeyID: "i", envKeySecret: "s", envRegion: "ours", "ALIBABA_CLOUD_REGION_ID": "theirs"}, want: "e ours i s "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			env := maps.Clone(c.env)
+			if env == nil {
+				env = map[string]string{}
+			}
+			if c.file != "" && c.named {
+				c.flags.file = file(t, c.file)
+			} else if c.file != "" {
+				env[envCredentials] = file(t, c.file)
+			}
+			got, err := c.flags.config(func(name string) string { return env[name] })
+			if err != nil {
+				if !strings.Contains(err.Error(), c.want) {
+					t.Errorf("%v, expected %q", err, c.want)
+				}
+				return
+			}
+			if text := strings.Join([]string{got.Endpoint, got.Region, got.AccessKeyID, got.AccessKeySecret, got.SecurityToken}, " "); text != c.want {
+				t.Errorf("got %q, expected %q", text, c.want)
+			}
+		})
+	}
+}
+
+func TestCheckConfig(t *testing.T) {
+	t.Parallel()
+	write := func(text string) string {
+		path := filepath.Join(t.TempDir(), "ehpc.yaml")
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	runWith(t, nil, "", "check-config", write("max_nodes: 7\n")).want(t, 0, "is good", "")
+	got := runWith(t, nil, "", "check-config", write("region: x\nregoin: y\nmax_nodes: 0\n"))
+	got.want(t, 1, "", "line 2: unknown key regoin\n")
+	got.want(t, 1, "", "max_nodes 0")
+	runWith(t, nil, "", "check-config", "/nowhere/ehpc.yaml").want(t, 1, "", "/nowhere/ehpc.yaml")
+	runWith(t, nil, "", "check-config").want(t, 2, "", "missing FILE")
 }

@@ -38,15 +38,20 @@ func (c *cli) connect(cmd *cobra.Command) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	config, err := c.where.config(c.env)
-	if err != nil {
-		return nil, err
-	}
-	service, err := client.New(config)
+	service, err := c.service()
 	if err != nil {
 		return nil, err
 	}
 	return &remote{service, c.every, screen}, nil
+}
+
+// service is a client of the service that flags, environment and file name.
+func (c *cli) service() (*client.Client, error) {
+	config, err := c.where.config(c.env)
+	if err != nil {
+		return nil, err
+	}
+	return client.New(config)
 }
 
 // addFlags adds to a group of commands the flags of everything that uses the service.

@@ -59,9 +59,9 @@ func (c *cli) newTemplateCreateCommand() *cobra.Command {
 func (c *cli) newTemplateEditCommand() *cobra.Command {
 	var s submission
 	cmd := &cobra.Command{
-		Use:   "edit ID NAME -- COMMAND [ARG...]",
-		Short: "Replace all that a job template holds",
-		Args:  argsFrom("COMMAND", "ID", "NAME"),
+		Use:   "edit TEMPLATE NAME -- COMMAND [ARG...]",
+		Short: "Replace all that a job template holds, by its id",
+		Args:  argsFrom("COMMAND", "TEMPLATE", "NAME"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			s.name = args[1]
 			in := s.template(shellLine(args[2:]))
@@ -105,9 +105,9 @@ func (c *cli) newTemplateListCommand() *cobra.Command {
 
 func (c *cli) newTemplateDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "delete ID...",
-		Short: "Delete job templates, all or none",
-		Args:  argsFrom("ID"),
+		Use:   "delete TEMPLATE...",
+		Short: "Delete job templates by their ids, all or none",
+		Args:  argsFrom("TEMPLATE"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			type named struct{ Id string }
 			ids := make([]named, len(args))
@@ -123,7 +123,7 @@ func (c *cli) newTemplateDeleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.done(answer, all, "deleted %s", all)
+			return r.done(answer, strings.Join(args, "\n"), "deleted %s", all)
 		}),
 	}
 }

@@ -13,9 +13,9 @@ import (
 
 func (c *cli) newUserDeleteCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "delete CLUSTER NAME...",
+		Use:   "delete CLUSTER ACCOUNT...",
 		Short: "Delete accounts: their sessions end, their jobs are cancelled, their files stay",
-		Args:  argsFrom("NAME", "CLUSTER"),
+		Args:  argsFrom("ACCOUNT", "CLUSTER"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			id, err := r.cluster(ctx, args[0])
 			if err != nil {
@@ -26,7 +26,7 @@ func (c *cli) newUserDeleteCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return r.done(answer, names, "%s deleted from cluster %s", names, args[0])
+			return r.done(answer, strings.Join(args[1:], "\n"), "%s deleted from cluster %s", names, args[0])
 		}),
 	}
 }
@@ -34,9 +34,9 @@ func (c *cli) newUserDeleteCommand() *cobra.Command {
 func (c *cli) newUserPasswdCommand() *cobra.Command {
 	var secret passwordSource
 	cmd := &cobra.Command{
-		Use:   "passwd CLUSTER NAME",
+		Use:   "passwd CLUSTER ACCOUNT",
 		Short: "Give an account another password",
-		Args:  argsNamed("CLUSTER", "NAME"),
+		Args:  argsNamed("CLUSTER", "ACCOUNT"),
 	}
 	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
 		id, err := r.cluster(ctx, args[0])
@@ -60,9 +60,9 @@ func (c *cli) newUserPasswdCommand() *cobra.Command {
 
 func (c *cli) newUserGroupCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "group CLUSTER NAME GROUP",
+		Use:   "group CLUSTER ACCOUNT GROUP",
 		Short: "Move an account to the group users, or wheel, which may use sudo",
-		Args:  argsNamed("CLUSTER", "NAME", "GROUP"),
+		Args:  argsNamed("CLUSTER", "ACCOUNT", "GROUP"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			id, err := r.cluster(ctx, args[0])
 			if err != nil {
