@@ -26,7 +26,8 @@ standard input, and secrets must be given so. A leading @ itself is written @@.
 
 ehpc call ACTION --help shows an action's parameters; without ACTION, all actions.`,
 		Example: `  ehpc call ListClusters --PageSize 50
-  ehpc call AddUsers --ClusterId ehpc-hz-x --User.1.Name lovelace --User.1.Group users --User.1.Password @secret`,
+  ehpc call AddUsers --ClusterId ehpc-hz-x --User.1.Name lovelace \
+      --User.1.Group users --User.1.Password @secret`,
 		DisableFlagParsing: true, // the API's parameters are not ours to list
 	}
 	c.where.addFlags(cmd.Flags())

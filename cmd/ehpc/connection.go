@@ -50,10 +50,10 @@ var keyNames = [][3]string{
 var regionNames = []string{envRegion, "ALIBABA_CLOUD_REGION_ID", "ALICLOUD_REGION_ID", "ALICLOUD_REGION"}
 
 func (w *connection) addFlags(flags *pflag.FlagSet) {
-	flags.StringVar(&w.file, "credentials", "", "`FILE` with the service's address and access key, as the credentials.env of ehpc dev ($"+envCredentials+")")
-	flags.StringVar(&w.endpoint, "endpoint", "", "`ADDRESS` of the service, as http://127.0.0.1:8412 ($"+envEndpoint+")")
+	flags.StringVar(&w.file, "credentials", "", "`FILE` with address and key, as ehpc dev writes ($"+envCredentials+")")
+	flags.StringVar(&w.endpoint, "endpoint", "", "the service's `URL`, as http://127.0.0.1:8412 ($"+envEndpoint+")")
 	flags.StringVar(&w.region, "region", "", "`REGION` to ask for ($"+envRegion+")")
-	flags.StringVar(&w.caFile, "ca-file", "", "`FILE` with the certificate authority to trust besides the system's ($"+envCA+")")
+	flags.StringVar(&w.caFile, "ca-file", "", "`FILE` of certificates to trust, too ($"+envCA+")")
 }
 
 // source is one place that settings come from.

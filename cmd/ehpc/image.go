@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -26,14 +27,28 @@ func newImageCommand() *cobra.Command {
 			fmt.Fprintf(cmd.OutOrStdout(), "%s (%s) in %s\n", img.ID, img.OSTag, img.Rootfs)
 			return nil
 		}})
-	cmd.AddCommand(&cobra.Command{Use: "list", Short: "List the node images", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			images, err := image.Open(cache, slog.Default()).List()
-			for _, img := range images {
-				fmt.Fprintf(cmd.OutOrStdout(), "%s\t%s\t%s\n", img.ID, img.OSTag, img.Created.Local().Format("2006-01-02 15:04:05"))
-			}
+	cmd.AddCommand(newImageListCommand(&cache))
+	return cmd
+}
+
+func newImageListCommand(cache *string) *cobra.Command {
+	var format string
+	cmd := &cobra.Command{Use: "list", Short: "List the node images", Args: noArgs}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		screen, err := newScreen(cmd, format)
+		if err != nil {
 			return err
-		}})
+		}
+		images, err := image.Open(*cache, slog.Default()).List()
+		if err != nil {
+			return err
+		}
+		return list(screen, images,
+			column[image.Image]{"ID", func(i image.Image) string { return i.ID }},
+			column[image.Image]{"OS", func(i image.Image) string { return i.OSTag }},
+			column[image.Image]{"MADE", func(i image.Image) string { return i.Created.Local().Format(time.DateTime) }})
+	}
+	addFormat(cmd.Flags(), &format)
 	return cmd
 }
 

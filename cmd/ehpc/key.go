@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,9 +19,10 @@ const sealerFile = "sealer.key"
 // newKeyCommand manages access keys in a data directory, beside a server that
 // runs on it or without one.
 func newKeyCommand() *cobra.Command {
-	var data, owner string
+	var data, owner, format string
 	cmd := &cobra.Command{Use: "key", Short: "Manage access keys, on the service's machine", Args: noArgs, RunE: showHelp}
-	cmd.PersistentFlags().StringVar(&data, "data", defaultData(), "the service's data directory")
+	cmd.PersistentFlags().StringVar(&data, "data", defaultData(), "`DIR`, the service's data directory")
+	addFormat(cmd.PersistentFlags(), &format)
 	sub := func(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, s *store.Store, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
 			sealer, err := auth.OpenSealer(filepath.Join(data, sealerFile))
@@ -39,10 +39,12 @@ func newKeyCommand() *cobra.Command {
 		return c
 	}
 	create := sub("create", "Make an access key and print it, once", noArgs, func(cmd *cobra.Command, s *store.Store, _ []string) error {
-		return createKey(cmd, s, owner)
+		return createKey(cmd, s, owner, format)
 	})
 	create.Flags().StringVar(&owner, "owner", defaultOwner, "who the key belongs to; owners do not see each other's clusters")
-	sub("list", "List the access keys, without their secrets", noArgs, listKeys)
+	sub("list", "List the access keys, without their secrets", noArgs, func(cmd *cobra.Command, s *store.Store, _ []string) error {
+		return listKeys(cmd, s, format)
+	})
 	sub("enable KEY-ID", "Let a disabled key sign again", argsNamed("KEY-ID"), func(cmd *cobra.Command, s *store.Store, args []string) error {
 		return changeKey(cmd.Context(), s, "enable", args[0], func(ctx context.Context, tx store.Tx) error { return tx.EnableKey(ctx, args[0], true) })
 	})
@@ -58,13 +60,17 @@ func newKeyCommand() *cobra.Command {
 // defaultOwner is who the first key belongs to.
 const defaultOwner = "default"
 
-func createKey(cmd *cobra.Command, s *store.Store, owner string) error {
+func createKey(cmd *cobra.Command, s *store.Store, owner, format string) error {
+	screen, err := newScreen(cmd, format)
+	if err != nil {
+		return err
+	}
 	key, err := makeKey(cmd.Context(), s, owner)
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(cmd.OutOrStdout(), "ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\n", key.ID, key.Secret)
-	return nil
+	answer := struct{ AccessKeyId, AccessKeySecret, Owner string }{key.ID, key.Secret, owner}
+	return screen.done(answer, key.ID, "%s=%s\n%s=%s", envKeyID, key.ID, envKeySecret, key.Secret)
 }
 
 func makeKey(ctx context.Context, s *store.Store, owner string) (auth.Key, error) {
@@ -78,21 +84,34 @@ func makeKey(ctx context.Context, s *store.Store, owner string) (auth.Key, error
 	return key, nil
 }
 
-func listKeys(cmd *cobra.Command, s *store.Store, _ []string) error {
+// shownKey is a key as it is listed.
+type shownKey struct {
+	AccessKeyId, Owner, State string
+	Created                   time.Time
+}
+
+func listKeys(cmd *cobra.Command, s *store.Store, format string) error {
+	screen, err := newScreen(cmd, format)
+	if err != nil {
+		return err
+	}
 	keys, err := s.Read().Keys(cmd.Context())
 	if err != nil {
 		return fmt.Errorf("cannot list the access keys: %w", err)
 	}
-	w := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 3, ' ', 0)
-	fmt.Fprintln(w, "KEY\tOWNER\tSTATE\tCREATED")
+	all := []shownKey{}
 	for _, k := range keys {
 		state := "enabled"
 		if !k.Enabled {
 			state = "disabled"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\n", k.ID, k.Owner, state, k.Created.Local().Format(time.DateTime))
+		all = append(all, shownKey{k.ID, k.Owner, state, k.Created})
 	}
-	return w.Flush()
+	return list(screen, all,
+		column[shownKey]{"KEY", func(k shownKey) string { return k.AccessKeyId }},
+		column[shownKey]{"OWNER", func(k shownKey) string { return k.Owner }},
+		column[shownKey]{"STATE", func(k shownKey) string { return k.State }},
+		column[shownKey]{"CREATED", func(k shownKey) string { return k.Created.Local().Format(time.DateTime) }})
 }
 
 func changeKey(ctx context.Context, s *store.Store, verb, id string, change func(context.Context, store.Tx) error) error {

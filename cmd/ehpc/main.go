@@ -49,7 +49,8 @@ such a file holds, or ~/.config/ehpc/credentials.env.`,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{cmd.CommandPath(), err.Error()}
 	})
-	root.AddGroup(&cobra.Group{ID: groupUse, Title: "Use a service:"}, &cobra.Group{ID: groupRun, Title: "Run one:"})
+	root.AddGroup(&cobra.Group{ID: groupUse, Title: "Use a service:"}, &cobra.Group{ID: groupRun, Title: "Run one:"},
+		&cobra.Group{ID: groupElse, Title: "Besides:"})
 	for _, cmd := range []*cobra.Command{
 		c.newClusterCommand(), c.newNodeCommand(), c.newUserCommand(), c.newFileCommand(),
 		c.newJobCommand(), c.newTemplateCommand(), c.newExecCommand(), c.newCallCommand(),
@@ -62,15 +63,23 @@ such a file holds, or ~/.config/ehpc/credentials.env.`,
 		root.AddCommand(cmd)
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
-	root.AddCommand(newCompletionCommand(), c.newVersionCommand())
+	root.AddCommand(newCompletionCommand(), newVersionCommand())
+	for _, cmd := range root.Commands() {
+		if cmd.GroupID == "" {
+			cmd.GroupID = groupElse
+		}
+	}
+	root.SetHelpCommandGroupID(groupElse)
 	c.complete(root)
+	dress(root)
 	return root
 }
 
 // The sections of the root's help.
 const (
-	groupUse = "use"
-	groupRun = "run"
+	groupUse  = "use"
+	groupRun  = "run"
+	groupElse = "else"
 )
 
 // execute runs the command line and returns the exit status: 0, 1 for what

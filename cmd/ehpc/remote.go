@@ -57,7 +57,7 @@ func (c *cli) service() (*client.Client, error) {
 // addFlags adds to a group of commands the flags of everything that uses the service.
 func (c *cli) addFlags(cmd *cobra.Command) *cobra.Command {
 	c.where.addFlags(cmd.PersistentFlags())
-	cmd.PersistentFlags().StringVarP(&c.format, "output", "o", formatTable, "how to show the answer: table, json or id")
+	addFormat(cmd.PersistentFlags(), &c.format)
 	return cmd
 }
 

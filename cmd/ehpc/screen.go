@@ -11,6 +11,7 @@ import (
 	"unicode"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 )
 
@@ -20,6 +21,10 @@ const (
 	formatJSON  = "json"  // as the API gave it; lists of several pages are one array
 	formatID    = "id"    // ids alone, one a line
 )
+
+func addFormat(flags *pflag.FlagSet, format *string) {
+	flags.StringVarP(format, "output", "o", formatTable, "`FORMAT` of the answer: table, json or id")
+}
 
 // screen is where answers (out) and progress (err) go, and how they look.
 type screen struct {

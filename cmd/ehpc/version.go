@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -15,14 +14,21 @@ const release = "0.1.0"
 // build is the commit that this was built from, set by the linker.
 var build = "development"
 
-func (c *cli) newVersionCommand() *cobra.Command {
-	return &cobra.Command{
+func newVersionCommand() *cobra.Command {
+	var format string
+	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Show this program's version and the API's",
 		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintf(cmd.OutOrStdout(), "ehpc %s (build %s, API %s, %s)\n", release, build, api.Spec().Version, runtime.Version())
-			return err
+			screen, err := newScreen(cmd, format)
+			if err != nil {
+				return err
+			}
+			v := struct{ Version, Build, Api, Go string }{release, build, api.Spec().Version, runtime.Version()}
+			return screen.done(v, release, "ehpc %s (build %s, API %s, %s)", v.Version, v.Build, v.Api, v.Go)
 		},
 	}
+	addFormat(cmd.Flags(), &format)
+	return cmd
 }

@@ -19,6 +19,7 @@ type Service struct {
 	Region    string
 	KeyID     string
 	KeySecret string
+	Data      string // its data directory
 }
 
 // Start runs a dev service until the test is over. It needs root and the
@@ -54,7 +55,7 @@ func Start(t *testing.T, scheme string) Service {
 		values = read(credentials)
 		return values["EHPC_ENDPOINT"] != "" && client(t.Context(), ehpc, data, "cluster", "list").Run() == nil, nil
 	})
-	s := Service{Region: values["EHPC_REGION"], KeyID: values["ALIBABA_CLOUD_ACCESS_KEY_ID"], KeySecret: values["ALIBABA_CLOUD_ACCESS_KEY_SECRET"]}
+	s := Service{Data: data, Region: values["EHPC_REGION"], KeyID: values["ALIBABA_CLOUD_ACCESS_KEY_ID"], KeySecret: values["ALIBABA_CLOUD_ACCESS_KEY_SECRET"]}
 	var ok bool
 	if s.Scheme, s.HostPort, ok = strings.Cut(values["EHPC_ENDPOINT"], "://"); !ok || s.Scheme != scheme {
 		t.Fatalf("the service serves %q, expected %s", values["EHPC_ENDPOINT"], scheme)
