@@ -30,7 +30,7 @@ type connection struct {
 
 // Names of the settings, in the environment and in a credentials file.
 const (
-	envEndpoint    = "EHPC_ENDPOINT" // the alicloud provider of Terraform reads it too
+	envEndpoint    = "EHPC_ENDPOINT"
 	envRegion      = "EHPC_REGION"
 	envCA          = "EHPC_CA_FILE"
 	envKeyID       = "ALIBABA_CLOUD_ACCESS_KEY_ID"
@@ -39,15 +39,19 @@ const (
 )
 
 // keyNames are the names of an access key's id, secret and token, as the
-// official clients know them: those of the SDKs, older ones of theirs, those of
-// Terraform.
+// official clients know them: those of the SDKs, of the aliyun command line and
+// of Terraform's provider.
 var keyNames = [][3]string{
 	{envKeyID, envKeySecret, "ALIBABA_CLOUD_SECURITY_TOKEN"},
+	{"ALIBABACLOUD_ACCESS_KEY_ID", "ALIBABACLOUD_ACCESS_KEY_SECRET", "ALIBABACLOUD_SECURITY_TOKEN"},
 	{"ALICLOUD_ACCESS_KEY_ID", "ALICLOUD_ACCESS_KEY_SECRET", "ALICLOUD_SECURITY_TOKEN"},
 	{"ALICLOUD_ACCESS_KEY", "ALICLOUD_SECRET_KEY", "ALICLOUD_SECURITY_TOKEN"},
 }
 
-var regionNames = []string{envRegion, "ALIBABA_CLOUD_REGION_ID", "ALICLOUD_REGION_ID", "ALICLOUD_REGION"}
+var (
+	endpointNames = []string{envEndpoint, "ALIBABA_CLOUD_ENDPOINT"}
+	regionNames   = []string{envRegion, "ALIBABA_CLOUD_REGION_ID", "ALIBABACLOUD_REGION_ID", "ALICLOUD_REGION_ID", "ALICLOUD_REGION"}
+)
 
 func (w *connection) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.file, "credentials", "", "`FILE` with address and key, as ehpc dev writes ($"+envCredentials+")")
@@ -77,7 +81,7 @@ func (w *connection) config(env func(string) string) (client.Config, error) {
 		slices.Reverse(sources) // a file that is named on the command line is a flag
 	}
 	set := client.Config{
-		Endpoint: first(w.endpoint, find(sources, envEndpoint)),
+		Endpoint: first(w.endpoint, find(sources, endpointNames...)),
 		Region:   first(w.region, find(sources, regionNames...)),
 	}
 	set.AccessKeyID, set.AccessKeySecret, set.SecurityToken = findKey(sources)

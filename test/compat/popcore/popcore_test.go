@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"ehpc/test/compat/mainjob"
 )
@@ -49,7 +50,7 @@ func refusals(t *testing.T, call mainjob.Call) {
 	}{
 		"a cluster that is not there": {"ClusterNotFound", 404, "DescribeCluster", []string{"ClusterId", "ehpc-hz-none"}},
 		"an action that is not there": {"InvalidAction.NotFound", 404, "NoSuchAction", nil},
-		"a parameter that is missing": {"MissingParameter", 400, "DescribeCluster", nil},
+		"a parameter that is missing": {"MissingClusterId", 400, "DescribeCluster", nil},
 		"a value that is none":        {"InvalidParams", 400, "ListClusters", []string{"PageNumber", "many"}},
 		"a page of no size":           {"InvalidParams", 400, "ListClusters", []string{"PageSize", "-1"}},
 	} {
@@ -66,7 +67,7 @@ func refusals(t *testing.T, call mainjob.Call) {
 // repeats asks twice with one token, as a caller does whose answer was lost.
 func repeats(t *testing.T, call mainjob.Call) {
 	var first, again struct{ TemplateId string }
-	params := []string{"Name", "popcore", "CommandLine", "true", "ClientToken", fmt.Sprintf("popcore-%p", call)}
+	params := []string{"Name", "popcore", "CommandLine", "true", "ClientToken", fmt.Sprintf("popcore-%d", time.Now().UnixNano())}
 	if err := errors.Join(call("CreateJobTemplate", &first, params...), call("CreateJobTemplate", &again, params...)); err != nil {
 		t.Fatal(err)
 	}
