@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 
@@ -71,8 +72,8 @@ func (r *remote) followLogs(ctx context.Context, name, id string) error {
 		seen += len(fresh)
 		return false, err
 	})
-	if ctx.Err() != nil {
-		return nil // it is how following ends
+	if errors.Is(err, context.Canceled) {
+		err = nil // it is how following ends
 	}
 	return err
 }

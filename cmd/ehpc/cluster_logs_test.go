@@ -1,9 +1,11 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	"ehpc/api"
 )
@@ -60,4 +62,27 @@ func TestClusterLogs(t *testing.T) {
 		s := newService(t, map[string][]any{"ListClusterLogs": {gone}})
 		s.run("", nil, "cluster", "logs", "ehpc-hz-9", "-f").want(t, 1, "", "there is none (ClusterNotFound")
 	})
+}
+
+// cancelling cancels when something is written to it.
+type cancelling struct{ cancel func() }
+
+func (c cancelling) Write(p []byte) (int, error) {
+	c.cancel()
+	return len(p), nil
+}
+
+func TestCtrlCEndsTheFollowingOfALogWell(t *testing.T) {
+	t.Parallel()
+	s := newService(t, map[string][]any{"ListClusterLogs": {logs("one")}})
+	ctx, cancel := context.WithCancel(t.Context())
+	env := map[string]string{envEndpoint: s.address, envKeyID: "id", envKeySecret: "secret"}
+	root := newRoot(&cli{env: func(name string) string { return env[name] }, every: time.Millisecond})
+	var errs strings.Builder
+	root.SetOut(cancelling{cancel})
+	root.SetErr(&errs)
+	root.SetArgs([]string{"cluster", "logs", "ehpc-hz-1", "-f"})
+	if status := execute(ctx, root); status != 0 || errs.Len() > 0 {
+		t.Errorf("status %d, said %q", status, errs.String())
+	}
 }
