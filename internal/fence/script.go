@@ -43,10 +43,10 @@ func unwrap(argument string) (wrapped, error) {
 		return wrapped{}, fmt.Errorf("%.80q is no job's first line", argument)
 	}
 	w := wrapped{engine: fields[1], token: fields[2]}
-	interpreter, arg, _ := strings.Cut(fields[3], " ")
-	w.argv = []string{interpreter}
-	if arg = strings.Trim(arg, " \t"); arg != "" {
-		w.argv = append(w.argv, arg)
+	line := strings.Trim(fields[3], " \t")
+	w.argv = []string{line}
+	if at := strings.IndexAny(line, " \t"); at >= 0 { // either parts them, and the rest is one argument
+		w.argv = []string{line[:at], strings.TrimLeft(line[at:], " \t")}
 	}
 	return w, nil
 }
