@@ -98,7 +98,7 @@ func TestAShellDoesNotWaitForAServiceThatDoesNotAnswer(t *testing.T) {
 	if got := stuck.completed("cluster", "show", ""); len(got) != 0 {
 		t.Errorf("got %q", got)
 	}
-	if took := time.Since(begun); took > 10*completionTimeout {
+	if took := time.Since(begun); took > 15*time.Second {
 		t.Errorf("it took %s", took)
 	}
 	if got := runWith(t, nil, "", "__complete", "cluster", "show", ""); got.status != 0 || strings.Contains(got.out, "cannot") {

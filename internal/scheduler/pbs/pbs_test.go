@@ -178,6 +178,13 @@ func TestAJobIsReadWhole(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("nor what a run left that was checkpointed", func(t *testing.T) {
+		t.Parallel()
+		queue, _, err := ParseJobs([]byte(`{"Jobs":{"1.head":{"job_state":"Q","exec_host":"n1/0","stime":"Mon Nov 23 07:04:21 2026","run_count":1}}}`), uid)
+		if err != nil || queue[0].Nodes != nil || !queue[0].Start.IsZero() || queue[0].Restarts != 1 {
+			t.Errorf("got %+v, %v", queue, err)
+		}
+	})
 	t.Run("variables that look like something else do no harm, nor do other people's projects", func(t *testing.T) {
 		t.Parallel()
 		if got := first(t, "tricky-types.json"); got.Name != "tricky" || got.Token != "" {
