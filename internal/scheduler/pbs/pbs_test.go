@@ -31,7 +31,7 @@ func uid(name string) int {
 	return -1
 }
 
-func (r recorded) Observe(context.Context, string) (scheduler.Observation, error) {
+func (r recorded) Changes(context.Context, string, string) (scheduler.Observation, error) {
 	queue, ends, err := ParseJobs(r.out, uid)
 	return scheduler.Observation{Queue: queue, Ends: ends}, err
 }

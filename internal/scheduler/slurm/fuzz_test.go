@@ -71,14 +71,14 @@ func FuzzReadEndings(f *testing.F) {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		next, err := readEndings(path, offset, func(ending) {})
+		next, err := readEndings(path, offset, func(ending) bool { return false })
 		if err != nil {
 			t.Fatal(err)
 		}
 		if int64(len(text)) >= offset && next < offset || next > int64(len(text)) {
 			t.Fatalf("read from %d to %d of %d", offset, next, len(text))
 		}
-		again, err := readEndings(path, next, func(e ending) { t.Errorf("%s was told twice", e.jobID) })
+		again, err := readEndings(path, next, func(e ending) bool { t.Errorf("%s was told twice", e.jobID); return false })
 		if err != nil || again != next {
 			t.Errorf("read on to %d, %v", again, err)
 		}
