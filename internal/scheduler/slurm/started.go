@@ -15,7 +15,7 @@ func Started(env func(string) string) (id, own, task string, restarts int, err e
 		id = env("SLURM_ARRAY_JOB_ID")
 	}
 	if id == "" || own == "" {
-		return "", "", "", 0, errors.New("Slurm has not told its id")
+		return "", "", "", 0, errors.New("a job id is missing in the environment")
 	}
 	if text := env("SLURM_RESTART_COUNT"); text != "" {
 		if restarts, err = strconv.Atoi(text); err != nil {
