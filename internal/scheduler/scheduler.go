@@ -101,14 +101,14 @@ type Job struct {
 	Nodes    []string // hostnames, expanded
 	Cores    int
 	Restarts int
-	ExitCode int // 0-255, 128+signal when killed
+	ExitCode int // 0-255, 128+signal when killed; of what the engine itself ended, such as by its walltime, what it tells
 	Submit   time.Time
 	Start    time.Time // zero before the start
 	End      time.Time // zero before the end
 	Priority int
 	Dir      string
-	Stdout   string
-	Stderr   string
+	Stdout   string // of an array a pattern, in which %a is a task's index
+	Stderr   string // likewise
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }
 
