@@ -107,8 +107,8 @@ type Job struct {
 	End      time.Time // zero before the end
 	Priority int
 	Dir      string
-	Stdout   string // of an array a pattern, in which %a is a task's index
-	Stderr   string // likewise
+	Stdout   string   // of an array a pattern, in which %a is a task's index
+	Stderr   string   // likewise
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }
 
