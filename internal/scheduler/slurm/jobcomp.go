@@ -85,7 +85,7 @@ func parseEnding(line string) (ending, error) {
 	}
 	var p fieldParser
 	e = ending{jobID: f["JobId"], Job: scheduler.Job{
-		Token: f["WcKey"], Name: name, Queue: f["Partition"], Dir: dir,
+		Token: tokenOf(f["WcKey"]), Name: name, Queue: f["Partition"], Dir: dir,
 		UID: p.number(inParentheses(f["UserId"])), Cores: p.number(f["ProcCnt"]),
 		Nodes: p.hosts(f["NodeList"]), Submit: p.time(f["SubmitTime"]), End: p.time(f["EndTime"]),
 	}}

@@ -90,6 +90,22 @@ func TestAnArraysOutputIsAPattern(t *testing.T) {
 	}
 }
 
+func TestOnlyOurKeysAreTokens(t *testing.T) {
+	t.Parallel()
+	for key, want := range map[string]string{"ehpctok": "ehpctok", "*ehpctok": "ehpctok", "(null)": "", "": "", "*": "", "theirs": ""} {
+		jobs, err := parseQueue([]byte(queued("5", "5", "N/A", key, "0", "2026-11-23T21:15:03", "N/A", "PENDING", "Priority",
+			"20002", "", "1", "workq", "1", "x", "/", "/o", "/o")))
+		if err != nil || jobs[0].Token != want {
+			t.Errorf("the token of a queued job with key %q is %q, %v", key, jobs[0].Token, err)
+		}
+		e, err := parseEnding("JobId=5 UserId=a(20002) Name=x JobState=COMPLETED Partition=workq StartTime=2026-11-23T21:15:03 " +
+			"EndTime=2026-11-23T21:15:03 NodeList=c0 ProcCnt=1 WorkDir=/ ReservationName= WcKey=" + key + " SubmitTime=2026-11-23T21:15:03 ExitCode=0:0")
+		if err != nil || e.Token != want {
+			t.Errorf("the token of an ended job with key %q is %q, %v", key, e.Token, err)
+		}
+	}
+}
+
 func FuzzParseQueue(f *testing.F) {
 	f.Add([]byte(queueText))
 	f.Add([]byte("5" + unit))

@@ -76,7 +76,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	}
 	var p fieldParser
 	job := scheduler.Job{
-		Token: f[fWCKey], Reason: f[fReason], Queue: f[fPartition],
+		Token: tokenOf(f[fWCKey]), Reason: f[fReason], Queue: f[fPartition],
 		Name: f[fName], Dir: f[fDir], Stdout: f[fStdout], Stderr: f[fStderr],
 		Restarts: p.number(f[fRestarts]), UID: p.number(f[fUser]), Cores: p.number(f[fCPUs]),
 		Priority: p.number(f[fPriority]), Submit: p.time(f[fSubmit]),
@@ -94,6 +94,19 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
 	return job, p.err
+}
+
+// tokenPrefix begins our tokens; the submit plugin keeps others from using it.
+const tokenPrefix = "ehpc"
+
+// tokenOf is the token in a job's wckey, "" for a job of others, who may have
+// keys of their own. One without has "(null)", and a default one a star.
+func tokenOf(wckey string) string {
+	key := strings.TrimPrefix(wckey, "*")
+	if !strings.HasPrefix(key, tokenPrefix) {
+		return ""
+	}
+	return key
 }
 
 // arrayOutput is the pattern of the files that an array's tasks write. squeue
