@@ -210,10 +210,18 @@ func comment(j *store.Job) string {
 		return j.Reason
 	case j.ExitCode == hpc.ExitNotLaunched:
 		return fmt.Sprintf("exit status %d: the job could not be started; its working directory, or the directory of its output, is missing or closed to the account", j.ExitCode)
-	case j.ExitCode != 0:
-		return fmt.Sprintf("exit status %d", j.ExitCode)
 	}
-	return ""
+	var said []string
+	if j.ExitCode != 0 {
+		said = append(said, fmt.Sprintf("exit status %d", j.ExitCode))
+	}
+	switch {
+	case j.State == hpc.JobNodeFail:
+		said = append(said, "its node failed")
+	case j.State == hpc.JobFailed && j.Reason != strings.ToUpper(j.Reason): // a scheduler's word for it is the state again
+		said = append(said, j.Reason)
+	}
+	return strings.Join(said, ": ")
 }
 
 // jobStamp writes a time as the document's jobs do: UTC, without a zone.
