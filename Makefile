@@ -24,7 +24,7 @@ build: ## bin/ehpc and bin/ehpc-agent
 	$(GO) build -ldflags "-X main.build=$(BUILD)" -o bin/ ./cmd/...
 
 ##@ Work on it
-.PHONY: test check fuzz generate bench clean
+.PHONY: test check fuzz generate soak bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
 	$(GO) test -count=1 -p 2 -timeout 20m ./...
 	scripts/test-compat.sh
@@ -37,6 +37,9 @@ fuzz: ## every fuzz test for 20 s
 
 generate: ## write again what is generated from the catalogue and from code
 	$(GO) generate ./...
+
+soak: deps image ## kill everything in turn, 50 times, while jobs run (EHPC_SOAK_ROUNDS, EHPC_SEED)
+	EHPC_SOAK_ROUNDS=$${EHPC_SOAK_ROUNDS:-50} $(GO) test -v -count=1 -timeout 24h -run '^TestEveryJobRunsOnceWhateverIsKilled$$' ./test/e2e
 
 bench: deps image ## the benchmarks; those of a whole service go to docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/...

@@ -68,13 +68,6 @@ type killer struct {
 	rand *rand.Rand
 }
 
-// seed is random and told, so that a failure can be looked into.
-func seed(t *testing.T) (uint64, uint64) {
-	s := rand.Uint64()
-	t.Logf("seed %d", s)
-	return s, 0
-}
-
 // kills is how often the server is killed during one change.
 const kills = 3
 

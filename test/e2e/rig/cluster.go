@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"slices"
 	"testing"
 	"time"
@@ -26,6 +27,7 @@ type Order struct {
 	Managers int    // 0: as the mode has them
 	Logins   int    // 0: as the mode has them
 	Computes int
+	Compute  string // the compute nodes' instance type, "" for a small one
 }
 
 // small is an instance type that fits many times on a small machine.
@@ -50,7 +52,7 @@ func (s *Server) Ask(t testing.TB, name string, o Order) *Cluster {
 	if o.Logins > 0 {
 		q.EcsOrder.Login.Count = &o.Logins
 	}
-	q.EcsOrder.Manager.InstanceType, q.EcsOrder.Login.InstanceType, q.EcsOrder.Compute.InstanceType = small, small, small
+	q.EcsOrder.Manager.InstanceType, q.EcsOrder.Login.InstanceType, q.EcsOrder.Compute.InstanceType = small, small, cmp.Or(o.Compute, small)
 	var a api.CreateClusterResponse
 	s.Do(t, q, &a)
 	return &Cluster{Server: s, ID: a.ClusterId}

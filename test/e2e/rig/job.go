@@ -1,7 +1,9 @@
 package rig
 
 import (
+	"encoding/json"
 	"slices"
+	"strconv"
 	"testing"
 	"time"
 
@@ -50,6 +52,41 @@ func (c *Cluster) Jobs(t testing.TB) []api.ListJobsJobInfo {
 	c.Do(t, &api.ListJobsRequest{ClusterId: c.ID, PageSize: 50}, &a)
 	return a.Jobs.JobInfo
 }
+
+// JobsSince are the cluster's jobs that were submitted at that time or later.
+func (c *Cluster) JobsSince(t testing.TB, from time.Time) []api.ListJobsWithFiltersJobs {
+	t.Helper()
+	var all []api.ListJobsWithFiltersJobs
+	for page := 1; ; page++ {
+		var a api.ListJobsWithFiltersResponse
+		c.Do(t, &api.ListJobsWithFiltersRequest{ClusterId: c.ID, PageSize: 500, PageNumber: page,
+			CreateTimeStart: strconv.FormatInt(from.Unix(), 10)}, &a)
+		all = append(all, a.Jobs...)
+		if len(a.Jobs) == 0 || len(all) >= a.TotalCount {
+			return all
+		}
+	}
+}
+
+// Details is what DescribeJob tells of a job.
+type Details struct {
+	api.ListJobsJobInfo
+	Queue, CommandLine, EndTime string
+	ExitCode, Restarts          int
+}
+
+// Describe asks for everything about a job.
+func (c *Cluster) Describe(t testing.TB, id string) Details {
+	t.Helper()
+	var a api.DescribeJobResponse
+	c.Do(t, &api.DescribeJobRequest{ClusterId: c.ID, JobId: id}, &a)
+	jobs := map[string]Details{}
+	Must(t, json.Unmarshal([]byte(a.Message.JobInfo), &jobs))
+	return jobs[id]
+}
+
+// Ended tells whether a job in this state never runs again.
+func Ended(state string) bool { return slices.Contains(ended, state) }
 
 // Job is what ListJobs says of a job.
 func (c *Cluster) Job(t testing.TB, id string) api.ListJobsJobInfo {
