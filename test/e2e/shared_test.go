@@ -24,6 +24,7 @@ func TestOnOneCluster(t *testing.T) {
 			"a signature is good once, and for its time":     testSignatures,
 			"a disabled key is refused from that moment on":  testDisabledKey,
 			"what cannot be done is refused with its reason": testRefusals,
+			"a client that gave up may ask again":            testGivingUp,
 		} {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
