@@ -43,6 +43,10 @@ func testComesBack(t *testing.T, k *controller) {
 	for _, id := range []string{good, again, bad, tasks, stopped, deleted} {
 		k.AwaitJob(t, id, "PENDING")
 	}
+	rig.Until(t, "the jobs are released", settleLimit, func() bool {
+		reasons, err := k.TryInside(t, k.manager, "squeue --noheader --all --format=%r")
+		return err == nil && !strings.Contains(reasons, "Held")
+	})
 	before := k.remember(t)
 	k.Do(t, &api.StopJobsRequest{ClusterId: k.ID, Jobs: jobList(t, stopped)}, nil)
 	k.Do(t, &api.DeleteJobsRequest{ClusterId: k.ID, Jobs: jobList(t, deleted)}, nil)
@@ -63,6 +67,7 @@ func testComesBack(t *testing.T, k *controller) {
 	k.Inside(t, k.manager, "scancel "+first) // for the controller it runs still, and has all cores
 	k.drained(t)
 	k.Restart(t)
+	rig.Until(t, "the cluster runs again", rig.ComeUp, func() bool { return k.Running(t) })
 	k.idle(t, "back.last")
 	k.runs(t, map[string]int{"back.first": 1, "back.good": 1, "back.again": 1, "back.bad": 1, "back.tasks.1": 1, "back.tasks.2": 1,
 		"back.stopped": 0, "back.deleted": 0, "back.last": 1})
