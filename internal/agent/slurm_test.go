@@ -105,6 +105,18 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})
+	t.Run("owners hold and release what waits", func(t *testing.T) {
+		spec := script("ownhold", "true")
+		spec.Nodes = 3 // more than there are
+		id, err := c.scheduler().Submit(t.Context(), spec)
+		c.must("submit", err)
+		c.must("release", c.scheduler().Release(t.Context(), id))
+		c.in("manager", "20001:20001", "cd /; scontrol hold "+id+" && scontrol release "+id)
+		if out := c.in("manager", "0:0", "squeue -h -o %r -j "+id); strings.Contains(out, "Held") {
+			t.Errorf("it waits for %s", out)
+		}
+		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
+	})
 	t.Run("the controller comes back with a higher first id and the queue", func(t *testing.T) {
 		id, err := c.scheduler().Submit(t.Context(), script("kept", "true"))
 		c.must("submit", err)

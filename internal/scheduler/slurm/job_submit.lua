@@ -47,19 +47,21 @@ function slurm_job_submit(job, partitions, uid)
   return slurm.SUCCESS
 end
 
+-- Slurm has no words for a refused change but its own.
 function slurm_job_modify(job, record, partitions, uid)
   local fault = faulty(job)
   if fault ~= nil then
-    return refuse(fault)
+    return slurm.ESLURM_ACCESS_DENIED
   end
   if uid == 0 then
     return slurm.SUCCESS
   end
   if job.wckey ~= nil then
-    return refuse("a wckey cannot be changed")
+    return slurm.ESLURM_ACCESS_DENIED
   end
-  if ours(record.wckey) and record.priority == 0 then
-    return refuse("a job that the control plane holds cannot be changed")
+  -- A hold of its owner's sets the priority directly; ours, from the submission on, does not.
+  if ours(record.wckey) and record.priority == 0 and record.direct_set_prio == 0 then
+    return slurm.ESLURM_ACCESS_DENIED
   end
   return slurm.SUCCESS
 end
