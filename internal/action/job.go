@@ -169,12 +169,11 @@ func newJob(clusterID string, q *api.SubmitJobRequest, spec hpc.JobSpec, now tim
 
 // ListJobs shows a page of a cluster's jobs, newest first, from the store alone.
 func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.ListJobsResponse, error) {
-	tx := s.Store.Read()
-	if _, err := s.cluster(ctx, tx, q.ClusterId); err != nil {
+	if _, err := s.cluster(ctx, s.Store.Read(), q.ClusterId); err != nil {
 		return nil, err
 	}
 	f := store.JobFilter{Owner: q.Owner, Finished: q.State == "finished", Open: q.State == "notfinish"}
-	rows, total, err := tx.Jobs(ctx, q.ClusterId, f, store.Page{Number: q.PageNumber, Size: q.PageSize})
+	rows, total, err := s.Store.Jobs(ctx, q.ClusterId, f, nil, time.Now(), store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}

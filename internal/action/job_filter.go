@@ -23,18 +23,10 @@ func (s *Service) ListJobsWithFilters(ctx context.Context, q *api.ListJobsWithFi
 	if q.PageSize > maxJobsPerCall {
 		return nil, badFilter("PageSize", strconv.Itoa(q.PageSize), "more than "+strconv.Itoa(maxJobsPerCall))
 	}
-	tx := s.Store.Read()
-	if _, err := s.cluster(ctx, tx, q.ClusterId); err != nil {
+	if _, err := s.cluster(ctx, s.Store.Read(), q.ClusterId); err != nil {
 		return nil, err
 	}
-	page := store.Page{Number: q.PageNumber, Size: q.PageSize}
-	var rows []*store.Job
-	var total int
-	if len(orders) > 0 {
-		rows, total, err = tx.SortedJobs(ctx, q.ClusterId, f, orders, time.Now(), page)
-	} else {
-		rows, total, err = tx.Jobs(ctx, q.ClusterId, f, page)
-	}
+	rows, total, err := s.Store.Jobs(ctx, q.ClusterId, f, orders, time.Now(), store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}

@@ -15,18 +15,19 @@ import (
 type nodeFilter struct {
 	role, pattern, prefix, suffix, address, queue string
 	detached                                      bool
+	sortBy, sequence                              string // as asked for
 }
 
 // ListNodes shows a page of a cluster's nodes.
 func (s *Service) ListNodes(ctx context.Context, q *api.ListNodesRequest) (*api.ListNodesResponse, error) {
-	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached,
-		prefix: q.HostNamePrefix, suffix: q.HostNameSuffix, address: q.PrivateIpAddress})
+	nodes, total, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached,
+		prefix: q.HostNamePrefix, suffix: q.HostNameSuffix, address: q.PrivateIpAddress, sortBy: q.SortBy, sequence: q.Sequence},
+		store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}
-	sortNodes(nodes, q.SortBy, q.Sequence)
-	a := &api.ListNodesResponse{TotalCount: len(nodes), PageNumber: q.PageNumber, PageSize: q.PageSize}
-	for _, n := range paged(nodes, q.PageNumber, q.PageSize) {
+	a := &api.ListNodesResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, n := range nodes {
 		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, s.nodeInfo(c, n))
 	}
 	return a, nil
@@ -34,11 +35,11 @@ func (s *Service) ListNodes(ctx context.Context, q *api.ListNodesRequest) (*api.
 
 // ListNodesNoPaging shows all of a cluster's nodes.
 func (s *Service) ListNodesNoPaging(ctx context.Context, q *api.ListNodesNoPagingRequest) (*api.ListNodesNoPagingResponse, error) {
-	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached})
+	nodes, _, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{role: q.Role, pattern: q.HostName, detached: q.OnlyDetached,
+		sequence: q.Sequence}, store.Page{})
 	if err != nil {
 		return nil, err
 	}
-	sortNodes(nodes, "", q.Sequence)
 	a := &api.ListNodesNoPagingResponse{}
 	for _, n := range nodes {
 		i := s.nodeInfo(c, n)
@@ -55,7 +56,7 @@ func (s *Service) ListNodesNoPaging(ctx context.Context, q *api.ListNodesNoPagin
 
 // ListNodesByQueue shows a page of a queue's nodes.
 func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueRequest) (*api.ListNodesByQueueResponse, error) {
-	nodes, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{queue: q.QueueName})
+	nodes, total, c, err := s.listNodes(ctx, q.ClusterId, nodeFilter{queue: q.QueueName}, store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +67,8 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 	if !slices.ContainsFunc(queues, func(row *store.Queue) bool { return row.Name == q.QueueName }) {
 		return nil, api.ObjectNotFound.Errorf("cannot list nodes: QueueName %q does not exist in cluster %s", q.QueueName, c.ID)
 	}
-	a := &api.ListNodesByQueueResponse{TotalCount: len(nodes), PageNumber: q.PageNumber, PageSize: q.PageSize}
-	for _, n := range paged(nodes, q.PageNumber, q.PageSize) {
+	a := &api.ListNodesByQueueResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	for _, n := range nodes {
 		i := s.nodeInfo(c, n)
 		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesByQueueNodeInfo{
 			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
@@ -80,36 +81,29 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 	return a, nil
 }
 
-func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter) ([]*store.Node, *store.Cluster, error) {
-	tx := s.Store.Read()
-	c, err := s.cluster(ctx, tx, clusterID)
-	if err != nil {
-		return nil, nil, err
+func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter, page store.Page) (nodes []*store.Node, total int, c *store.Cluster, err error) {
+	if c, err = s.cluster(ctx, s.Store.Read(), clusterID); err != nil {
+		return nil, 0, nil, err
 	}
 	pattern, err := regexp.Compile("(?i)" + f.pattern) // as MySQL's (spec: ListNodes, HostName)
 	if err != nil {
-		return nil, nil, api.InvalidParams.Errorf("cannot list nodes: HostName %q is no regular expression: %v", f.pattern, err)
+		return nil, 0, nil, api.InvalidParams.Errorf("cannot list nodes: HostName %q is no regular expression: %v", f.pattern, err)
 	}
-	nodes, err := tx.Nodes(ctx, clusterID)
-	if err != nil {
-		return nil, nil, err
-	}
-	shown := nodes[:0]
-	for _, n := range nodes {
-		if f.shows(n) && pattern.MatchString(n.Hostname) {
-			shown = append(shown, n)
-		}
-	}
-	return shown, c, nil
+	listing := store.NodeListing{ByHostname: strings.EqualFold(f.sortBy, "HostName"), Backward: strings.EqualFold(f.sequence, "Backward"),
+		Shows: func(n *store.NodeEntry) bool {
+			return f.shows(n) && (f.pattern == "" || pattern.MatchString(n.Hostname))
+		}}
+	nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page)
+	return nodes, total, c, err
 }
 
-func (f nodeFilter) shows(n *store.Node) bool {
+func (f nodeFilter) shows(n *store.NodeEntry) bool {
 	return f.showsRole(n) && !f.detached && // every node here is released with its cluster
 		strings.HasPrefix(n.Hostname, f.prefix) && strings.HasSuffix(n.Hostname, f.suffix) &&
 		(f.address == "" || f.address == n.Address) && (f.queue == "" || f.queue == n.Queue)
 }
 
-func (f nodeFilter) showsRole(n *store.Node) bool {
+func (f nodeFilter) showsRole(n *store.NodeEntry) bool {
 	switch f.role {
 	case "Manager":
 		return n.HasRole(hpc.RoleManager) || n.HasRole(hpc.RoleAccount)
@@ -119,24 +113,6 @@ func (f nodeFilter) showsRole(n *store.Node) bool {
 		return n.HasRole(hpc.RoleCompute)
 	}
 	return true
-}
-
-func sortNodes(nodes []*store.Node, by, sequence string) {
-	if strings.EqualFold(by, "HostName") {
-		slices.SortStableFunc(nodes, func(a, b *store.Node) int { return strings.Compare(a.Hostname, b.Hostname) })
-	}
-	if strings.EqualFold(sequence, "Backward") {
-		slices.Reverse(nodes)
-	}
-}
-
-// paged is one page of a list, counted from 1; beyond the end it is empty.
-func paged[T any](list []T, number, size int) []T {
-	if (number - 1) >= (len(list)+size-1)/size {
-		return nil
-	}
-	from := (number - 1) * size
-	return list[from:min(from+size, len(list))]
 }
 
 func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInfo {

@@ -46,11 +46,15 @@ type Job struct {
 	Ended       time.Time `bun:",nullzero"`
 	Modified    time.Time
 	Deleted     time.Time `bun:",nullzero"` // listed no more; the row stays, so that the scheduler's job is known as ours
+	Seq         int64     // of its last change, in the cluster's listing
 }
 
 // InsertJob adds a job.
-func (tx Tx) InsertJob(ctx context.Context, j *Job) error {
-	_, err := tx.db.NewInsert().Model(j).Exec(ctx)
+func (tx Tx) InsertJob(ctx context.Context, j *Job) (err error) {
+	if j.Seq, err = tx.next(ctx, j.ClusterID, jobKind, 0); err != nil {
+		return err
+	}
+	_, err = tx.db.NewInsert().Model(j).Exec(ctx)
 	return err
 }
 
@@ -63,10 +67,13 @@ func (tx Tx) Job(ctx context.Context, id string) (*Job, error) {
 
 // SaveJob writes a job that was read at its present revision; ErrConflict when
 // it was changed meanwhile.
-func (tx Tx) SaveJob(ctx context.Context, j *Job) error {
+func (tx Tx) SaveJob(ctx context.Context, j *Job) (err error) {
+	if j.Seq, err = tx.next(ctx, j.ClusterID, jobKind, 0); err != nil {
+		return err
+	}
 	rev := j.Rev
 	j.Rev++
-	err := one(tx.db.NewUpdate().Model(j).WherePK().Where("rev = ?", rev).Exec(ctx))
+	err = one(tx.db.NewUpdate().Model(j).WherePK().Where("rev = ?", rev).Exec(ctx))
 	if err != nil {
 		j.Rev = rev
 	}
@@ -138,26 +145,4 @@ func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) (
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND deleted IS NULL AND public_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
 	return rows, err
-}
-
-// JobFilter says which jobs a listing shows.
-type JobFilter struct {
-	Owner    string // "" for every account
-	Finished bool   // only ended ones
-	Open     bool   // only those that have not ended
-	Name     string
-	Owners   []string // one of these; nil for all, as below
-	Queues   []string
-	Nodes    []string  // on one of these hosts
-	From, To time.Time // submitted then or later, and before then
-}
-
-// Jobs returns a cluster's jobs that SubmitJob has answered for and that are not
-// deleted, newest first, and how many there are.
-func (tx Tx) Jobs(ctx context.Context, clusterID string, f JobFilter, page Page) ([]*Job, int, error) {
-	var rows []*Job
-	q := tx.db.NewSelect().Model(&rows).
-		Where("cluster_id = ? AND deleted IS NULL AND public_id <> ''", clusterID).Order("id DESC")
-	n, err := page.apply(f.apply(q)).ScanAndCount(ctx)
-	return rows, int(n), err
 }

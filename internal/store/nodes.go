@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -37,6 +39,7 @@ type Node struct {
 	RetryAt      time.Time `bun:",nullzero"`
 	Created      time.Time
 	Changed      time.Time // of Status
+	Seq          int64     // of its last change that listings filter by, in the cluster's listing
 }
 
 // HasRole tells whether the node does the role's work.
@@ -52,6 +55,17 @@ func (n *Node) Member() hpc.Member {
 func (tx Tx) InsertNodes(ctx context.Context, nodes []*Node) error {
 	if len(nodes) == 0 {
 		return nil
+	}
+	seqs := map[string]int64{} // one change for all of a cluster's
+	for _, n := range nodes {
+		if seqs[n.ClusterID] == 0 {
+			seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
+			if err != nil {
+				return err
+			}
+			seqs[n.ClusterID] = seq
+		}
+		n.Seq = seqs[n.ClusterID]
 	}
 	_, err := tx.db.NewInsert().Model(&nodes).Exec(ctx)
 	return err
@@ -70,10 +84,14 @@ func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
 // StepNode moves a node's status; ErrConflict when it has another meanwhile. A
 // retry time that is not zero keeps the reconciler off it until then.
 func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason string, now, retry time.Time) error {
+	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
+	if err != nil {
+		return err
+	}
 	return one(tx.db.NewUpdate().Model((*Node)(nil)).
 		Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
 		Set("address = ?", n.Address).Set("boot_id = ?", n.BootID).Set("plan = ?", n.Plan).
-		Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).
+		Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).Set("seq = ?", seq).
 		Where("id = ? AND status = ?", n.ID, n.Status).Exec(ctx))
 }
 
@@ -107,6 +125,13 @@ func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Tim
 
 // DropNode forgets a node whose machine is gone.
 func (tx Tx) DropNode(ctx context.Context, id string) error {
-	_, err := tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Exec(ctx)
+	var clusterID string
+	err := tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Returning("cluster_id").Scan(ctx, &clusterID)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	if err == nil {
+		_, err = tx.next(ctx, clusterID, nodeKind, 1)
+	}
 	return err
 }
