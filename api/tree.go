@@ -135,10 +135,26 @@ func writeJSON(b *bytes.Buffer, value any) {
 }
 
 func writeJSONText(b *bytes.Buffer, s string) {
+	if plainJSON(s) {
+		b.WriteByte('"')
+		b.WriteString(s)
+		b.WriteByte('"')
+		return
+	}
 	enc := json.NewEncoder(b)
 	enc.SetEscapeHTML(false)
 	_ = enc.Encode(s) // a string into memory: cannot fail
 	b.Truncate(b.Len() - 1)
+}
+
+// plainJSON tells whether a text stands in JSON as it is, as most do.
+func plainJSON(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			return false
+		}
+	}
+	return true
 }
 
 // writeXML writes a list as one element per item, all of the list's name.

@@ -47,7 +47,7 @@ func oldKey(ctx context.Context, db *store.Store, file string) (id, secret strin
 	if err != nil {
 		return "", "", err
 	}
-	key, err := db.Read().Key(ctx, values["ALIBABA_CLOUD_ACCESS_KEY_ID"])
+	key, err := db.Key(ctx, values["ALIBABA_CLOUD_ACCESS_KEY_ID"])
 	if errors.Is(err, store.ErrNotFound) {
 		return "", "", nil // it was deleted: a new one is made
 	}

@@ -14,7 +14,7 @@ type Keys struct{ Store *store.Store }
 
 // SecretOf implements auth.KeySource.
 func (k Keys) SecretOf(ctx context.Context, id string) (auth.Key, error) {
-	row, err := k.Store.Read().Key(ctx, id)
+	row, err := k.Store.Key(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return auth.Key{}, auth.ErrUnknownKey
 	}

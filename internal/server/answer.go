@@ -69,6 +69,9 @@ func (s *server) record(x *exchange, status int, err error, took time.Duration) 
 	level, code := slog.LevelInfo, "OK"
 	if err == nil && x.action.ReadOnly {
 		level = slog.LevelDebug
+		if !s.Log.Enabled(x.http.Context(), level) {
+			return
+		}
 	}
 	attrs := []slog.Attr{slog.String("request", x.id), slog.Int("status", status), slog.Duration("took", took)}
 	if x.action != nil {

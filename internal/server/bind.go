@@ -40,7 +40,9 @@ func (s *server) bind(x *exchange) error {
 		AccessKey:   x.key.ID,
 		Owner:       x.key.Owner,
 		ClientToken: token,
-		ParamsHash:  paramsHash(x.key.Secret, params),
+	}
+	if token != "" { // else nothing is compared with it
+		x.call.ParamsHash = paramsHash(x.key.Secret, params)
 	}
 	return nil
 }

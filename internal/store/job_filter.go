@@ -48,10 +48,8 @@ type jobEntry struct {
 	listed                      bool                  // SubmitJob has answered for it and it is not deleted
 }
 
-func jobDirectory() *directory[jobEntry] {
-	return &directory[jobEntry]{kind: jobKind, load: loadJobEntries,
-		compare: func(a, b jobEntry) int { return strings.Compare(a.id, b.id) }}
-}
+var jobShape = shape[jobEntry]{kind: jobKind, load: loadJobEntries,
+	compare: func(a, b jobEntry) int { return strings.Compare(a.id, b.id) }}
 
 func loadJobEntries(ctx context.Context, tx Tx, clusterID string, after int64) (list []jobEntry, err error) {
 	rows, err := tx.db.NewSelect().Model((*Job)(nil)).
@@ -86,7 +84,7 @@ func nano(t bun.NullTime) int64 {
 // next, and how many there are.
 func (s *Store) Jobs(ctx context.Context, clusterID string, f JobFilter, orders []JobOrder, now time.Time, page Page) (shown []*Job, total int, err error) {
 	var ids []string
-	err = s.jobs.view(ctx, s.Read(), clusterID, func(all []jobEntry) { ids, total = pickJobs(all, f, orders, now, page) })
+	err = s.jobs.view(ctx, s.Read(), jobShape, clusterID, func(all []jobEntry) { ids, total = pickJobs(all, f, orders, now, page) })
 	if err != nil || len(ids) == 0 {
 		return nil, total, err
 	}

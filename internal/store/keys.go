@@ -2,10 +2,13 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/uptrace/bun"
+	"github.com/uptrace/bun/dialect"
 )
 
 // Key is a row of access_keys.
@@ -30,15 +33,41 @@ func (tx Tx) InsertKey(ctx context.Context, k Key) error {
 	return err
 }
 
+// keyQuery reads one key without what queries usually cost: each request needs
+// its key as it is now, so that one that is disabled is refused at once.
+type keyQuery struct {
+	mu   sync.Mutex
+	stmt *sql.Stmt
+}
+
 // Key returns an access key with its secret.
-func (tx Tx) Key(ctx context.Context, id string) (Key, error) {
-	var k Key
-	if err := tx.db.NewSelect().Model(&k).Where("id = ?", id).Scan(ctx); err != nil {
+func (s *Store) Key(ctx context.Context, id string) (k Key, err error) {
+	stmt, err := s.keys.prepared(ctx, s.read)
+	if err != nil {
+		return k, err
+	}
+	k.ID = id
+	if err := stmt.QueryRowContext(ctx, id).Scan(&k.Owner, &k.Secret, &k.Enabled); err != nil {
 		return k, notFound(err)
 	}
-	plain, err := tx.sealer.Open(k.Secret, k.ID)
+	plain, err := s.sealer.Open(k.Secret, k.ID)
 	k.Secret = string(plain)
 	return k, err
+}
+
+func (q *keyQuery) prepared(ctx context.Context, db *bun.DB) (*sql.Stmt, error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.stmt != nil {
+		return q.stmt, nil
+	}
+	place := "?"
+	if db.Dialect().Name() == dialect.PG {
+		place = "$1"
+	}
+	var err error
+	q.stmt, err = db.DB.PrepareContext(ctx, "SELECT owner, secret, enabled FROM access_keys WHERE id = "+place)
+	return q.stmt, err
 }
 
 // Keys returns all access keys without their secrets, oldest first.

@@ -45,13 +45,16 @@ func (tx Tx) edition(ctx context.Context, clusterID string, k kind) (e edition, 
 	return e, err
 }
 
-// directory is what is kept of a kind's rows. It is a copy: without it a listing
-// takes longer and shows the same.
-type directory[E any] struct {
+// shape is how entries of a kind are read and kept.
+type shape[E any] struct {
 	kind    kind
 	compare func(a, b E) int // the rows' order, by what no change touches; 0 for the same row
 	load    func(ctx context.Context, tx Tx, clusterID string, after int64) ([]E, error)
+}
 
+// directory is what is kept of a kind's rows. It is a copy: without it a listing
+// takes longer and shows the same.
+type directory[E any] struct {
 	mu       sync.Mutex
 	clusters map[string]*sheet[E]
 }
@@ -76,9 +79,9 @@ const (
 
 // view calls see with a cluster's entries, up to date and in order. see must
 // not keep them.
-func (d *directory[E]) view(ctx context.Context, tx Tx, clusterID string, see func([]E)) error {
+func (d *directory[E]) view(ctx context.Context, tx Tx, k shape[E], clusterID string, see func([]E)) error {
 	s := d.sheet(clusterID, time.Now())
-	is, err := tx.edition(ctx, clusterID, d.kind)
+	is, err := tx.edition(ctx, clusterID, k.kind)
 	if err != nil {
 		return err
 	}
@@ -91,7 +94,7 @@ func (d *directory[E]) view(ctx context.Context, tx Tx, clusterID string, see fu
 	s.mu.RUnlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if err := d.update(ctx, tx, clusterID, s, is); err != nil {
+	if err := s.update(ctx, tx, k, clusterID, is); err != nil {
 		return err
 	}
 	see(s.rows)
@@ -99,7 +102,7 @@ func (d *directory[E]) view(ctx context.Context, tx Tx, clusterID string, see fu
 }
 
 // update needs s.mu. What it reads is at least as new as the edition.
-func (d *directory[E]) update(ctx context.Context, tx Tx, clusterID string, s *sheet[E], is edition) error {
+func (s *sheet[E]) update(ctx context.Context, tx Tx, k shape[E], clusterID string, is edition) error {
 	if s.made && s.seq >= is.seq && s.lost >= is.lost {
 		return nil // another listing was first
 	}
@@ -107,14 +110,14 @@ func (d *directory[E]) update(ctx context.Context, tx Tx, clusterID string, s *s
 	if !s.made || s.lost != is.lost {
 		after = -1
 	}
-	changed, err := d.load(ctx, tx, clusterID, after)
+	changed, err := k.load(ctx, tx, clusterID, after)
 	if err != nil {
 		return err
 	}
 	if after < 0 {
 		s.rows = nil
 	}
-	s.rows, s.edition, s.made = merge(s.rows, changed, d.compare), is, true
+	s.rows, s.edition, s.made = merge(s.rows, changed, k.compare), is, true
 	return nil
 }
 

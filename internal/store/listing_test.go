@@ -236,7 +236,7 @@ func TestListingsForgetNothing(t *testing.T) {
 
 func TestTooManyEntriesGo(t *testing.T) {
 	t.Parallel()
-	d := nodeDirectory()
+	d := new(directory[NodeEntry])
 	for i, id := range []string{"a", "b", "c"} {
 		d.sheet(id, now.Add(time.Duration(i)*time.Second)).rows = make([]NodeEntry, maxEntries/2)
 	}

@@ -24,11 +24,9 @@ type NodeEntry struct {
 // HasRole tells whether the node does the role's work.
 func (e *NodeEntry) HasRole(r hpc.Role) bool { return hpc.Member{Roles: e.Roles}.HasRole(r) }
 
-func nodeDirectory() *directory[NodeEntry] {
-	return &directory[NodeEntry]{kind: nodeKind, load: loadNodeEntries, compare: func(a, b NodeEntry) int {
-		return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
-	}}
-}
+var nodeShape = shape[NodeEntry]{kind: nodeKind, load: loadNodeEntries, compare: func(a, b NodeEntry) int {
+	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
+}}
 
 func loadNodeEntries(ctx context.Context, tx Tx, clusterID string, after int64) ([]NodeEntry, error) {
 	var rows []*Node
@@ -51,7 +49,7 @@ type NodeListing struct {
 // NodePage returns a page of a cluster's nodes and how many match.
 func (s *Store) NodePage(ctx context.Context, clusterID string, l NodeListing, page Page) (shown []*Node, total int, err error) {
 	var ids []string
-	err = s.nodes.view(ctx, s.Read(), clusterID, func(all []NodeEntry) { ids, total = pickNodes(all, l, page) })
+	err = s.nodes.view(ctx, s.Read(), nodeShape, clusterID, func(all []NodeEntry) { ids, total = pickNodes(all, l, page) })
 	if err != nil || len(ids) == 0 {
 		return nil, total, err
 	}

@@ -43,8 +43,9 @@ type Store struct {
 	read   *bun.DB
 	lock   *os.File
 	sealer Sealer
-	jobs   *directory[jobEntry]
-	nodes  *directory[NodeEntry]
+	jobs   directory[jobEntry]
+	nodes  directory[NodeEntry]
+	keys   keyQuery
 }
 
 // Open opens the SQLite store in dir, made on first use, and brings its tables
@@ -54,7 +55,7 @@ func Open(ctx context.Context, dir string, sealer Sealer, log *slog.Logger) (*St
 	if err != nil {
 		return nil, err
 	}
-	s := &Store{lock: lock, sealer: sealer, jobs: jobDirectory(), nodes: nodeDirectory()}
+	s := &Store{lock: lock, sealer: sealer}
 	file := filepath.Join(dir, "ehpc.db")
 	if s.write, err = openSQLite(file, 1); err == nil {
 		s.read, err = openSQLite(file, 4)
@@ -76,7 +77,7 @@ func Attach(dir string, sealer Sealer) (*Store, error) {
 	if _, err := os.Stat(file); err != nil {
 		return nil, fmt.Errorf("cannot open the store: %w", err)
 	}
-	s := &Store{sealer: sealer, jobs: jobDirectory(), nodes: nodeDirectory()}
+	s := &Store{sealer: sealer}
 	var err error
 	if s.write, err = openSQLite(file, 1); err == nil {
 		s.read, err = openSQLite(file, 1)
