@@ -3,6 +3,8 @@ package store
 import (
 	"cmp"
 	"context"
+	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -39,13 +41,17 @@ const (
 	ByRunning    JobTime = "running" // how long it ran, or has run
 )
 
+// word is a text that many rows have; comparing it is comparing a pointer.
+type word = unique.Handle[string]
+
 // jobEntry is what listings of jobs filter and sort by. Times are in
-// nanoseconds, 0 for none; many jobs share the rest.
+// nanoseconds, 0 for none.
 type jobEntry struct {
-	id                          string
-	submitted, started, ended   int64
-	owner, queue, name, onNodes unique.Handle[string] // the last as the row has it
-	listed                      bool                  // SubmitJob has answered for it and it is not deleted
+	id                        string
+	submitted, started, ended int64
+	owner, queue, name        word
+	hosts                     []word
+	listed                    bool // SubmitJob has answered for it and it is not deleted
 }
 
 var jobShape = shape[jobEntry]{kind: jobKind, load: loadJobEntries,
@@ -59,17 +65,40 @@ func loadJobEntries(ctx context.Context, tx Tx, clusterID string, after int64) (
 		return nil, err
 	}
 	defer rows.Close()
+	lists := map[string][]word{} // jobs that ran on the same hosts share them
 	for rows.Next() {
 		var id, public, owner, queue, name, nodes string
 		var submitted, started, ended, deleted bun.NullTime
 		if err := rows.Scan(&id, &public, &owner, &queue, &name, &nodes, &submitted, &started, &ended, &deleted); err != nil {
 			return nil, err
 		}
+		if _, known := lists[nodes]; !known {
+			if lists[nodes], err = hostWords(nodes); err != nil {
+				return nil, fmt.Errorf("cannot read where job %s ran: %w", id, err)
+			}
+		}
 		list = append(list, jobEntry{id: id, submitted: nano(submitted), started: nano(started), ended: nano(ended),
-			owner: unique.Make(owner), queue: unique.Make(queue), name: unique.Make(name), onNodes: unique.Make(nodes),
+			owner: unique.Make(owner), queue: unique.Make(queue), name: unique.Make(name), hosts: lists[nodes],
 			listed: public != "" && deleted.IsZero()})
 	}
 	return list, rows.Err()
+}
+
+// hostWords reads a list of hosts as the row has it.
+func hostWords(text string) ([]word, error) {
+	var names []string
+	if err := json.Unmarshal([]byte(text), &names); err != nil {
+		return nil, err
+	}
+	return words(names), nil
+}
+
+func words(texts []string) []word {
+	list := make([]word, len(texts))
+	for i, text := range texts {
+		list[i] = unique.Make(text)
+	}
+	return list
 }
 
 func nano(t bun.NullTime) int64 {
@@ -92,58 +121,77 @@ func (s *Store) Jobs(ctx context.Context, clusterID string, f JobFilter, orders 
 	return inOrder(shown, ids, func(j *Job) string { return j.ID }), total, err
 }
 
+// picked is an entry that matches, and its place in the first order.
+type picked struct {
+	key int64
+	at  int32
+}
+
 // pickJobs returns the ids of a page, and how many jobs match.
 func pickJobs(all []jobEntry, f JobFilter, orders []JobOrder, now time.Time, page Page) (ids []string, total int) {
-	matches := f.matcher()
-	picked := make([]int32, 0, len(all))
-	for i := len(all) - 1; i >= 0; i-- {
+	matches, at := f.matcher(), now.UnixNano()
+	if len(orders) == 0 {
+		from, to := page.bounds(len(all))
+		for i := len(all) - 1; i >= 0; i-- {
+			if all[i].listed && matches(&all[i]) {
+				if total >= from && total < to {
+					ids = append(ids, all[i].id)
+				}
+				total++
+			}
+		}
+		return ids, total
+	}
+	list := make([]picked, 0, len(all))
+	for i := range all {
 		if all[i].listed && matches(&all[i]) {
-			picked = append(picked, int32(i))
+			list = append(list, picked{orders[0].key(&all[i], at), int32(i)})
 		}
 	}
-	from, to := page.bounds(len(picked))
-	if len(orders) > 0 {
-		at := now.UnixNano()
-		window(picked, from, to, func(a, b int32) int {
-			for _, o := range orders {
-				if c := cmp.Compare(o.By.of(&all[a], at), o.By.of(&all[b], at)); c != 0 {
-					if o.Descending {
-						return -c
-					}
-					return c
-				}
+	from, to := page.bounds(len(list))
+	window(list, from, to, func(a, b picked) int {
+		if a.key != b.key {
+			return cmp.Compare(a.key, b.key)
+		}
+		for _, o := range orders[1:] {
+			if c := cmp.Compare(o.key(&all[a.at], at), o.key(&all[b.at], at)); c != 0 {
+				return c
 			}
-			return cmp.Compare(b, a) // the newest first
-		})
+		}
+		return cmp.Compare(b.at, a.at) // the newest first
+	})
+	for _, p := range list[from:to] {
+		ids = append(ids, all[p.at].id)
 	}
-	for _, i := range picked[from:to] {
-		ids = append(ids, all[i].id)
+	return ids, len(list)
+}
+
+// key is smaller for what is shown earlier.
+func (o JobOrder) key(e *jobEntry, now int64) int64 {
+	if o.Descending {
+		return -o.By.of(e, now)
 	}
-	return ids, len(picked)
+	return o.By.of(e, now)
 }
 
 // matcher tells which entries the filter lets through.
 func (f JobFilter) matcher() func(*jobEntry) bool {
 	var tests []func(*jobEntry) bool
-	among := func(texts []string, of func(*jobEntry) unique.Handle[string]) {
-		if len(texts) == 0 {
-			return
+	among := func(texts []string, of func(*jobEntry) word) {
+		if len(texts) > 0 {
+			any := words(texts)
+			tests = append(tests, func(e *jobEntry) bool { return slices.Contains(any, of(e)) })
 		}
-		set := make(map[unique.Handle[string]]bool, len(texts))
-		for _, text := range texts {
-			set[unique.Make(text)] = true
-		}
-		tests = append(tests, func(e *jobEntry) bool { return set[of(e)] })
 	}
-	owner := func(e *jobEntry) unique.Handle[string] { return e.owner }
+	owner := func(e *jobEntry) word { return e.owner }
 	among(f.Owners, owner)
 	if f.Owner != "" {
 		among([]string{f.Owner}, owner)
 	}
 	if f.Name != "" {
-		among([]string{f.Name}, func(e *jobEntry) unique.Handle[string] { return e.name })
+		among([]string{f.Name}, func(e *jobEntry) word { return e.name })
 	}
-	among(f.Queues, func(e *jobEntry) unique.Handle[string] { return e.queue })
+	among(f.Queues, func(e *jobEntry) word { return e.queue })
 	if f.Finished || f.Open {
 		tests = append(tests, func(e *jobEntry) bool { return (!f.Finished || e.ended != 0) && (!f.Open || e.ended == 0) })
 	}
@@ -156,7 +204,10 @@ func (f JobFilter) matcher() func(*jobEntry) bool {
 		tests = append(tests, func(e *jobEntry) bool { return e.submitted < to })
 	}
 	if len(f.Nodes) > 0 {
-		tests = append(tests, onNodes(f.Nodes))
+		hosts := words(f.Nodes)
+		tests = append(tests, func(e *jobEntry) bool {
+			return slices.ContainsFunc(e.hosts, func(h word) bool { return slices.Contains(hosts, h) })
+		})
 	}
 	return func(e *jobEntry) bool {
 		for _, test := range tests {
@@ -165,20 +216,6 @@ func (f JobFilter) matcher() func(*jobEntry) bool {
 			}
 		}
 		return true
-	}
-}
-
-// onNodes looks once at every list of hosts.
-func onNodes(hosts []string) func(*jobEntry) bool {
-	known := map[unique.Handle[string]]bool{}
-	return func(e *jobEntry) bool {
-		on, ok := known[e.onNodes]
-		if !ok {
-			list := e.onNodes.Value()
-			on = slices.ContainsFunc(hosts, func(host string) bool { return strings.Contains(list, `"`+host+`"`) })
-			known[e.onNodes] = on
-		}
-		return on
 	}
 }
 

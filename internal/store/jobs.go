@@ -49,12 +49,16 @@ type Job struct {
 	Seq         int64     // of its last change, in the cluster's listing
 }
 
-// InsertJob adds a job.
-func (tx Tx) InsertJob(ctx context.Context, j *Job) (err error) {
-	if j.Seq, err = tx.next(ctx, j.ClusterID, jobKind, 0); err != nil {
+// InsertJob adds a job, or several of one cluster.
+func (tx Tx) InsertJob(ctx context.Context, jobs ...*Job) error {
+	seq, err := tx.next(ctx, jobs[0].ClusterID, jobKind, 0)
+	if err != nil {
 		return err
 	}
-	_, err = tx.db.NewInsert().Model(j).Exec(ctx)
+	for _, j := range jobs {
+		j.Seq = seq
+	}
+	_, err = tx.db.NewInsert().Model(&jobs).Exec(ctx)
 	return err
 }
 

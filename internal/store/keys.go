@@ -33,15 +33,73 @@ func (tx Tx) InsertKey(ctx context.Context, k Key) error {
 	return err
 }
 
-// keyQuery reads one key without what queries usually cost: each request needs
-// its key as it is now, so that one that is disabled is refused at once.
+// keyQuery reads keys without what queries usually cost. Each request needs its
+// key as it is now, so that one that is disabled is refused at once; requests
+// that come while a key is read share the next reading of it.
 type keyQuery struct {
 	mu   sync.Mutex
 	stmt *sql.Stmt
+	busy map[string]bool        // is being read
+	next map[string]*keyReading // to be read after that
 }
 
+// keyReading is one reading of a key, begun after all who wait for it have asked.
+type keyReading struct {
+	done chan struct{}
+	key  Key
+	err  error
+}
+
+// keyLimit bounds a reading, which is nobody's own.
+const keyLimit = 10 * time.Second
+
 // Key returns an access key with its secret.
-func (s *Store) Key(ctx context.Context, id string) (k Key, err error) {
+func (s *Store) Key(ctx context.Context, id string) (Key, error) {
+	q := &s.keys
+	q.mu.Lock()
+	r := q.next[id]
+	if r == nil {
+		r = &keyReading{done: make(chan struct{})}
+		if q.next == nil {
+			q.busy, q.next = map[string]bool{}, map[string]*keyReading{}
+		}
+		q.next[id] = r
+	}
+	first := !q.busy[id]
+	q.busy[id] = true
+	q.mu.Unlock()
+	if first {
+		s.readKeys(ctx, id, r)
+	}
+	select {
+	case <-r.done:
+		return r.key, r.err
+	case <-ctx.Done():
+		return Key{}, ctx.Err()
+	}
+}
+
+// readKeys reads a key for the first who asked, and leaves those who ask
+// meanwhile to another.
+func (s *Store) readKeys(ctx context.Context, id string, r *keyReading) {
+	q := &s.keys
+	q.mu.Lock()
+	delete(q.next, id)
+	q.mu.Unlock()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyLimit)
+	defer cancel()
+	r.key, r.err = s.readKey(ctx, id)
+	close(r.done)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if waiting := q.next[id]; waiting != nil {
+		go s.readKeys(ctx, id, waiting)
+		return
+	}
+	delete(q.busy, id)
+}
+
+func (s *Store) readKey(ctx context.Context, id string) (k Key, err error) {
 	stmt, err := s.keys.prepared(ctx, s.read)
 	if err != nil {
 		return k, err
