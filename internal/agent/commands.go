@@ -15,7 +15,7 @@ import (
 
 // StartCommand implements link.Node. The command runs under a runner of its own
 // session, which outlives the agent.
-func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
+func (a *Agent) StartCommand(ctx context.Context, cmd hpc.Command) error {
 	fresh, err := a.journal.begin(cmd, time.Now())
 	if err != nil || !fresh {
 		return err
@@ -36,15 +36,34 @@ func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	if err := runner.Start(); err != nil {
 		return fmt.Errorf("cannot start command %s: %w", cmd.ID, err)
 	}
+	ended, seen := make(chan struct{}), make(chan bool, 1)
 	a.commands.Go(func() {
 		runner.Wait()
+		close(ended)
+		if <-seen {
+			return
+		}
 		select {
 		case a.ended <- struct{}{}:
 		default:
 		}
 	})
+	patience := time.NewTimer(quick)
+	defer patience.Stop()
+	select {
+	case <-ended:
+		seen <- true // by who asked, whose next question is the result
+	case <-patience.C:
+		seen <- false
+	case <-ctx.Done():
+		seen <- false
+	}
 	return nil
 }
+
+// quick is how long the start of a command waits for its end. Most end within
+// it, and then nobody has to be told and to look again, on every node.
+const quick = time.Second
 
 // CommandResult implements link.Node.
 func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, error) {

@@ -40,11 +40,14 @@ func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) erro
 		if err != nil {
 			return ctl.missCommand(ctx, o, limit, err)
 		}
+	}
+	result, err := node.CommandResult(ctx, o.ID)
+	if !o.Started && (err != nil || result.Status == hpc.CommandRunning) {
+		// That it was started is written in any case: it is never started twice.
 		if err := ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandRunning}); err != nil {
 			return err
 		}
 	}
-	result, err := node.CommandResult(ctx, o.ID)
 	if errors.Is(err, link.ErrUnknownCommand) {
 		// The node was made anew since: what ran there is lost, and a command is never run twice.
 		return ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1,
