@@ -101,6 +101,7 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 }
 
 func serveDev(ctx context.Context, o devOptions, conf config.Config, db *store.Store, log *slog.Logger) error {
+	collectRarely()
 	var control *reconcile.Control
 	hub := link.NewHub(log, func(string) { control.Wake() })
 	reach := links{hub: hub, dir: filepath.Join(o.data, "link")}
