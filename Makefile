@@ -43,7 +43,8 @@ soak: deps image ## kill everything in turn, 50 times, while jobs run (EHPC_SOAK
 
 bench: deps image ## the benchmarks; those of a whole service go to docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/...
-	EHPC_BENCH_TABLE=$(CURDIR)/docs/benchmarks.md $(GO) test -run '^$$' -bench . -benchmem ./test/bench
+	$(GO) test -run '^$$' -bench 'Request|ListRegions' -benchmem ./test/bench
+	EHPC_BENCH_TABLE=$(CURDIR)/docs/benchmarks.md $(GO) test -run '^$$' -bench Service -benchtime 1x -timeout 20m -v ./test/bench
 
 clean: ## remove what was built (never ./data)
 	rm -rf bin

@@ -23,6 +23,7 @@ type Server struct {
 	Log    *Log          // of all its lives
 
 	t     testing.TB
+	flags []string // of its command line, beyond the usual
 	cmd   *exec.Cmd
 	ended chan error
 }
@@ -34,10 +35,16 @@ const startLimit = 30 * time.Second
 // left, end by itself when asked to, and leave nothing on the host.
 func Start(t testing.TB) *Server {
 	t.Helper()
+	return StartWith(t)
+}
+
+// StartWith is Start with more on the service's command line.
+func StartWith(t testing.TB, flags ...string) *Server {
+	t.Helper()
 	Program(t, "ehpc")
 	dir, err := os.MkdirTemp("/var/tmp", "ehpc-e2e-") // /tmp may be a file system that nodes cannot stand on
 	Must(t, err)
-	s := &Server{Dir: dir, Log: newLog(), t: t}
+	s := &Server{Dir: dir, Log: newLog(), t: t, flags: flags}
 	t.Cleanup(func() { s.end(t) })
 	s.Restart(t)
 	return s
@@ -47,7 +54,8 @@ func Start(t testing.TB) *Server {
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	place := s.Log.Len()
-	s.cmd = exec.Command(Program(t, "ehpc"), "dev", "--data", s.Dir, "--listen", "127.0.0.1:0")
+	args := append([]string{"dev", "--data", s.Dir, "--listen", "127.0.0.1:0"}, s.flags...)
+	s.cmd = exec.Command(Program(t, "ehpc"), args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.Log, s.Log
 	s.cmd.WaitDelay = 5 * time.Second
 	Must(t, s.cmd.Start())
@@ -74,6 +82,9 @@ func (s *Server) Kill() {
 	<-s.ended
 	s.cmd = nil
 }
+
+// PID is the service's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
 
 // Do calls an action that must succeed; response may be nil.
 func (s *Server) Do(t testing.TB, request, response any) {
