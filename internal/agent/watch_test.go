@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -70,20 +72,47 @@ func TestTheServerHearsOfChanges(t *testing.T) {
 
 func TestTheServerHearsOfACommandsEnd(t *testing.T) {
 	t.Parallel()
-	a, err := New(Options{Root: t.TempDir(), Program: "/bin/true", Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
+	dir := t.TempDir()
+	waiting := filepath.Join(dir, "waiting")
+	if err := os.WriteFile(waiting, []byte("#!/bin/sh\nuntil [ -e "+dir+"/go ]; do sleep 0.01; done\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	heard := make(chan struct{})
-	go a.Watch(ctx, func(context.Context) error { close(heard); return nil })
-	if err := a.StartCommand(ctx, hpc.Command{ID: "c-1", Content: "true"}); err != nil {
-		t.Fatal(err)
+	agent := func(program string) *Agent {
+		a, err := New(Options{Root: t.TempDir(), Program: program, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
 	}
-	select {
-	case <-heard:
-	case <-ctx.Done():
-		t.Error("the server was not told")
-	}
+	t.Run("of one that ends after its start was answered", func(t *testing.T) {
+		a := agent(waiting)
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		heard := make(chan struct{})
+		go a.Watch(ctx, func(context.Context) error { close(heard); return nil })
+		hurried, hurry := context.WithCancel(ctx)
+		hurry()
+		if err := a.StartCommand(hurried, hpc.Command{ID: "c-1", Content: "true"}); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(dir+"/go", nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-heard:
+		case <-ctx.Done():
+			t.Error("the server was not told")
+		}
+	})
+	t.Run("of a quick one from the answer to its start", func(t *testing.T) {
+		a, begun := agent("/bin/true"), time.Now()
+		if err := a.StartCommand(t.Context(), hpc.Command{ID: "c-1", Content: "true"}); err != nil {
+			t.Fatal(err)
+		}
+		waited := time.Since(begun) < quick // a busy machine may take longer
+		a.commands.Wait()
+		if waited && len(a.ended) > 0 {
+			t.Error("it is told again")
+		}
+	})
 }
