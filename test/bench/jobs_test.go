@@ -54,10 +54,11 @@ func by(n int) string {
 func jobsDone(b *testing.B, w *world, t *table) {
 	w.start(b)
 	const rounds, each, clients = 4, 250, 8
-	r := &row{place: 30, what: fmt.Sprintf("%d jobs of 50 ms on %d cores: jobs done per second", rounds*each, computes),
-		beside: "the same through sbatch", unit: "/s", goal: ratioAtLeast(0.9)}
+	const enough = 3 * time.Minute // then no other round is begun: the machine is slow
+	r := &row{place: 30, beside: "the same through sbatch", unit: "/s", goal: ratioAtLeast(0.9)}
 	w.onlyTwo(b)
-	for i := range rounds {
+	started := time.Now()
+	for i := 0; i < rounds && time.Since(started) < enough; i++ {
 		command := "sleep 0.05; echo >> done-" + strconv.Itoa(i)
 		begun := time.Now()
 		rig.Must(b, drive(clients, times(each), func(int) error { return w.submit(b, command) }).fault)
@@ -71,8 +72,11 @@ func jobsDone(b *testing.B, w *world, t *table) {
 		r.theirs = append(r.theirs, float64(sent)/time.Since(begun).Seconds())
 		w.bare.quiet(b)
 	}
+	r.what = fmt.Sprintf("%d jobs of 50 ms on %d cores: jobs done per second", len(r.ours)*each, computes)
 	t.add(b, r)
-	w.bare.sh(b, "manager", "scontrol update nodename=ALL state=resume")
+	for _, host := range w.bare.extra() {
+		w.bare.sh(b, "manager", "scontrol update nodename="+host+" state=resume")
+	}
 }
 
 // onlyTwo leaves the other cluster as many nodes as the service's has.
