@@ -18,10 +18,10 @@ import (
 func submitJobs(b *testing.B, w *world, t *table) {
 	w.start(b)
 	w.quiet(b)
-	for range computes {
+	for range computes * cores {
 		rig.Must(b, w.submit(b, "sleep 3600"))
 	}
-	w.bare.asUser(b, "manager", "for i in $(seq "+strconv.Itoa(computes+added)+"); do sbatch --wrap 'sleep 3600'; done")
+	w.bare.asUser(b, "manager", fmt.Sprintf("for i in $(seq %d); do sbatch -c %d --wrap 'sleep 3600'; done", computes+added, cores))
 	socket := w.bare.restd(b)
 	const rounds, span = 3, 2 * time.Second
 	for i, clients := range []int{1, 8} {
@@ -72,7 +72,7 @@ func jobsDone(b *testing.B, w *world, t *table) {
 		r.theirs = append(r.theirs, float64(sent)/time.Since(begun).Seconds())
 		w.bare.quiet(b)
 	}
-	r.what = fmt.Sprintf("%d jobs of 50 ms on %d cores: jobs done per second", len(r.ours)*each, computes)
+	r.what = fmt.Sprintf("%d jobs of 50 ms on nodes that say they have %d cores: jobs done per second", len(r.ours)*each, computes*cores)
 	t.add(b, r)
 	for _, host := range w.bare.extra() {
 		w.bare.sh(b, "manager", "scontrol update nodename="+host+" state=resume")

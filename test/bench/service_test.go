@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -79,11 +80,26 @@ func (w *world) start(b *testing.B) {
 	}
 }
 
+// cores are what a node says it has: Slurm starts one job a second on each at
+// most, whatever the machine could do.
+const cores = 16
+
 // plenty is a configuration that lets many small nodes be on this machine.
 func plenty(b *testing.B) string {
 	b.Helper()
 	file := filepath.Join(b.TempDir(), "ehpc.yaml")
-	rig.Must(b, os.WriteFile(file, []byte("overcommit:\n  cores: 64\n  memory: 8\n"), 0o600))
+	rig.Must(b, os.WriteFile(file, fmt.Appendf(nil, `overcommit:
+  cores: 2000
+  memory: 8
+manager_type: ecs.n1.tiny
+login_type: ecs.n1.tiny
+compute_type: ecs.n1.tiny
+instance_types:
+  - name: ecs.n1.tiny
+    cores: %d
+    memory_mb: 1024
+    price: 0.1
+`, cores), 0o600))
 	return file
 }
 
