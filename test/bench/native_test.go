@@ -21,8 +21,7 @@ type native struct {
 	nodes map[string]string // hostname -> id
 }
 
-// startNative makes a cluster and takes the service and the agents away; give
-// brings the service back to delete the cluster.
+// startNative makes a cluster and takes the service and the agents away.
 func startNative(b *testing.B, computes int) *native {
 	b.Helper()
 	s := rig.StartWith(b, "--config", plenty(b))
@@ -33,12 +32,15 @@ func startNative(b *testing.B, computes int) *native {
 	}
 	s.Kill()
 	n.everywhere(b, n.hosts(), "s6-svc -wD -d /service/agent")
-	b.Cleanup(func() {
-		s.Restart(b)
-		n.everywhere(b, n.hosts(), "s6-svc -u /service/agent")
-		n.Delete(b)
-	})
 	return n
+}
+
+// give brings the service and the agents back and has the cluster deleted.
+func (n *native) give(b *testing.B) {
+	b.Helper()
+	n.Restart(b)
+	n.everywhere(b, n.hosts(), "s6-svc -u /service/agent")
+	n.Delete(b)
 }
 
 func (n *native) hosts() []string {
