@@ -38,6 +38,7 @@ type Agent struct {
 	journal  journal
 	commands sync.WaitGroup
 	ended    chan struct{} // a command has, since Watch looked last
+	runs     chan struct{} // a job's run has begun or ended, likewise
 
 	applying sync.Mutex // one plan at a time
 	mu       sync.Mutex
@@ -53,6 +54,7 @@ func New(opts Options) (*Agent, error) {
 		files:   files{root: opts.Root},
 		journal: journal{dir: opts.Root + "/var/lib/ehpc/commands"},
 		ended:   make(chan struct{}, 1),
+		runs:    make(chan struct{}, 1),
 	}
 	last, err := a.loadApplied()
 	if err != nil {

@@ -19,7 +19,13 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot take claims: %w", err)
 	}
-	watch, err := fence.NewWatch(a.opts.Journal, filepath.Join(a.opts.Root, runsPath), a.opts.Log)
+	stir := func() {
+		select {
+		case a.runs <- struct{}{}:
+		default:
+		}
+	}
+	watch, err := fence.NewWatch(a.opts.Journal, filepath.Join(a.opts.Root, runsPath), stir, a.opts.Log)
 	if err != nil {
 		return err
 	}

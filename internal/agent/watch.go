@@ -12,9 +12,13 @@ import (
 // watchInterval is how soon the server hears of what the scheduler did.
 const watchInterval = time.Second
 
+// runsDelay is how soon the server hears that a run on this node began or ended.
+const runsDelay = 100 * time.Millisecond
+
 // Watch looks at the scheduler, while this node runs its controller, and calls
 // changed when jobs or nodes are not what they were, and on every node when a
-// command has ended. It returns when ctx ends.
+// command has ended or a job's run has begun or ended there. It returns when ctx
+// ends.
 func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -25,6 +29,14 @@ func (a *Agent) Watch(ctx context.Context, changed func(context.Context) error) 
 			return
 		case <-a.ended:
 			a.tell(ctx, changed) // a server that does not hear of it asks in time
+			continue
+		case <-a.runs:
+			select { // the scheduler has to hear of it first; what comes meanwhile is told at once
+			case <-ctx.Done():
+				return
+			case <-time.After(runsDelay):
+			}
+			a.tell(ctx, changed)
 			continue
 		case <-tick.C:
 		}

@@ -43,7 +43,7 @@ type node struct {
 func openNode(t *testing.T, j *Journal) *node {
 	n := &node{T: t, dir: t.TempDir()}
 	n.socket = filepath.Join(n.dir, "s")
-	watch, err := NewWatch(j, filepath.Join(n.dir, "runs"), slog.New(slog.DiscardHandler))
+	watch, err := NewWatch(j, filepath.Join(n.dir, "runs"), func() {}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	n.desk = &Desk{Journal: j, Watch: watch, Host: "a", Boot: "1"}
 	l, err := Listen(n.socket)
@@ -191,7 +191,7 @@ func TestScripts(t *testing.T) {
 		c.Token, c.PID = "ehpct", cmd.Process.Pid
 		_, run, err := j.Claim(c, os.Getuid(), before.note) // and it was killed before it watched
 		must(t, err)
-		unsettled, err := NewWatch(j, dir, slog.New(slog.DiscardHandler))
+		unsettled, err := NewWatch(j, dir, func() {}, slog.New(slog.DiscardHandler))
 		must(t, err)
 		if r, err := j.run("ehpct", "", run.N); err != nil || r.Over() || !unsettled.watched[unsettled.path(run)] {
 			t.Errorf("while it lives it is %+v, %v", r, err)

@@ -25,6 +25,7 @@ import (
 type Watch struct {
 	journal *Journal
 	dir     string
+	changed func()
 	log     *slog.Logger
 
 	mu      sync.Mutex
@@ -38,9 +39,10 @@ type watchedRun struct {
 	Began string
 }
 
-// NewWatch takes up what an earlier agent noted in dir.
-func NewWatch(j *Journal, dir string, log *slog.Logger) (*Watch, error) {
-	w := &Watch{journal: j, dir: dir, log: log, watched: map[string]bool{}}
+// NewWatch takes up what an earlier agent noted in dir. It calls changed, which
+// must not block, when a run begins or ends.
+func NewWatch(j *Journal, dir string, changed func(), log *slog.Logger) (*Watch, error) {
+	w := &Watch{journal: j, dir: dir, changed: changed, log: log, watched: map[string]bool{}}
 	notes, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, err
@@ -101,6 +103,7 @@ func (w *Watch) start(run watchedRun) {
 		return
 	}
 	w.watched[w.path(run.Run)] = true
+	w.changed()
 	go w.wait(run)
 }
 
@@ -108,6 +111,7 @@ func (w *Watch) start(run watchedRun) {
 func (w *Watch) wait(run watchedRun) {
 	path := w.path(run.Run)
 	waitForDeath(run.Run.PID, run.Began)
+	defer w.changed()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Minute) {
 		err := w.journal.NoteDeath(run.Run, "it was killed", time.Now())
 		if err == nil || errors.Is(err, fs.ErrNotExist) { // it was noted and never began
