@@ -112,12 +112,12 @@ func (w *World) guard(clusterID string, s *schedfake.Fake) {
 			return given, string(ruling.Verdict), ruling.Code
 		},
 		End: func(run hpc.Run, code int) {
-			journal.NoteEnd(run, code, time.Now())
 			w.mu.Lock()
-			defer w.mu.Unlock()
 			if f := w.onEnd[clusterID]; f != nil {
 				f(run)
 			}
+			w.mu.Unlock()
+			journal.NoteEnd(run, code, time.Now()) // from here on it can be known
 		},
 		Kill: func(run hpc.Run) { journal.NoteDeath(run, "it was killed", time.Now()) },
 	})
