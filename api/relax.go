@@ -37,6 +37,8 @@ func relaxations() []relaxation {
 		{"DeleteJobTemplates", "Uid", nil, noSDKSends + "; the caller's account stands in"},
 		{"EditJobTemplate", "Uid", nil, noSDKSends + "; the caller's account stands in"},
 		{"ListJobTemplates", "Uid", nil, noSDKSends + "; the caller's account stands in"},
+		{"SubmitJob", "RunasUser", nil, "SetJobUser has said who"},
+		{"SubmitJob", "RunasUserPassword", nil, "newer SDKs leave it out; SetJobUser has checked it"},
 		{"CreateGWSInstance", "InstanceChargeType", nil, "the document's own example leaves it out"},
 		{"SetAutoScaleConfig", "MaxNodesInCluster", nil, "the document gives it a default as well"},
 	}

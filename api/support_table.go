@@ -59,6 +59,10 @@ func SupportRows() []SupportRow {
 		{"ListNodesNoPaging", []string{"OnlyDetached"}, SupportBuilt, "No node outlives its cluster: true shows none."},
 		{"ListNodesByQueue", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ListQueues", []string{"Async"}, SupportNoEffect, atOnce},
+		{"AddQueue", []string{"QueueName"}, SupportPartly, "A letter, then at most 63 letters, digits, - and _; not a name that hosts have. At most 64 queues."},
+		{"AddQueue", []string{"DeploymentSetId", "NetworkInterfaceTrafficMode", "UseESS"}, SupportNoEffect, noCloud},
+		{"DeleteQueue", []string{"QueueName"}, SupportPartly, "A queue with nodes or with jobs that have not ended is refused with ConflictOpt, the default one with InvalidOpt."},
+		{"SetQueue", []string{"Node"}, SupportBuilt, "Host names of compute nodes, all or none. Jobs that run on them go on; new ones come from the new queue."},
 		{"ListTasks", []string{"Archived"}, SupportNoEffect, "Every task of the cluster is shown."},
 
 		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
@@ -73,6 +77,7 @@ func SupportRows() []SupportRow {
 		{"SubmitJob", []string{"PostCmdLine"}, SupportBuilt, "Run by the job in its directory after the command line, whatever that came to, but not when the job was stopped or cut off. The job's exit status is the command line's; where that is 0, this one's."},
 		{"SubmitJob", []string{"ContainerId", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
 		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
+		{"SubmitJob", []string{"RunasUser", "RunasUserPassword"}, SupportBuilt, "Left out, they are what SetJobUser was given last, with the same access key, for the cluster. That holds until the account gets another password or is deleted."},
 		{"StopJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. A job that has ended, or is being stopped, is refused with AgentError.Job.StopFailure."},
 		{"StopJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},

@@ -77,7 +77,7 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 	if answer, err := replay[api.SubmitJobResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
 		return answer, err
 	}
-	c, manager, account, err := s.actAs(ctx, s.Store.Read(), q.ClusterId, q.RunasUser, q.RunasUserPassword, "submit a job")
+	c, manager, account, err := s.submitter(ctx, s.Store.Read(), q)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,9 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 		}
 		if err == nil {
 			err = stillThere(ctx, tx, account)
+		}
+		if err == nil {
+			err = room(ctx, tx, job)
 		}
 		if err != nil {
 			return err
@@ -165,7 +168,7 @@ func (s *Service) giveUp(ctx context.Context, job *store.Job, cause error) {
 func newJob(clusterID string, q *api.SubmitJobRequest, spec hpc.JobSpec, now time.Time) *store.Job {
 	return &store.Job{ID: store.NewID(), ClusterID: clusterID, Token: spec.Token, Owner: spec.Account, Name: spec.Name,
 		Queue: spec.Queue, State: hpc.JobAccepted, Wanted: true, Spec: spec, CommandLine: q.CommandLine,
-		Priority: spec.Priority, NodeList: []string{}, Nodes: max(spec.Nodes, 1),
+		Priority: spec.Priority, NodeList: []string{}, Nodes: max(spec.Nodes, 1), Tasks: tasksOf(spec),
 		Cores:  max(spec.Nodes, 1) * max(spec.Tasks, 1) * max(spec.Threads, 1),
 		Stdout: spec.Stdout, Stderr: orElse(spec.Stderr, spec.Stdout), Submitted: now, Modified: now}
 }

@@ -4,6 +4,7 @@ package action
 func (s *Service) Table() map[string]Handler {
 	return map[string]Handler{
 		"AddNodes":                 typed(s.AddNodes),
+		"AddQueue":                 typed(s.AddQueue),
 		"AddUsers":                 typed(s.AddUsers),
 		"CreateCluster":            typed(s.CreateCluster),
 		"CreateJobFile":            typed(s.CreateJobFile),
@@ -12,6 +13,7 @@ func (s *Service) Table() map[string]Handler {
 		"DeleteJobs":               typed(s.DeleteJobs),
 		"DeleteJobTemplates":       typed(s.DeleteJobTemplates),
 		"DeleteNodes":              typed(s.DeleteNodes),
+		"DeleteQueue":              typed(s.DeleteQueue),
 		"DeleteUsers":              typed(s.DeleteUsers),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeJob":              typed(s.DescribeJob),
@@ -42,6 +44,8 @@ func (s *Service) Table() map[string]Handler {
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
 		"ModifyUserGroups":         typed(s.ModifyUserGroups),
 		"ModifyUserPasswords":      typed(s.ModifyUserPasswords),
+		"SetJobUser":               typed(s.SetJobUser),
+		"SetQueue":                 typed(s.SetQueue),
 		"StopJobs":                 typed(s.StopJobs),
 		"SubmitJob":                typed(s.SubmitJob),
 	}

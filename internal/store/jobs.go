@@ -38,6 +38,7 @@ type Job struct {
 	Missing     time.Time    `bun:",nullzero"` // since when the scheduler does not show it, though it should
 	Ends        int          // of an array: how many tasks have ended
 	Worst       hpc.JobState // of an array: how the first task ended that did not complete
+	Tasks       int          // of an array: how many it has; 1 for all else
 	ExitCode    int
 	Stdout      string
 	Stderr      string
@@ -56,7 +57,7 @@ func (tx Tx) InsertJob(ctx context.Context, jobs ...*Job) error {
 		return err
 	}
 	for _, j := range jobs {
-		j.Seq = seq
+		j.Seq, j.Tasks = seq, max(j.Tasks, 1)
 	}
 	_, err = tx.db.NewInsert().Model(&jobs).Exec(ctx)
 	return err
@@ -113,6 +114,22 @@ func (tx Tx) OpenJobs(ctx context.Context, clusterID string) ([]*Job, error) {
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND ended IS NULL", clusterID).Order("id").Scan(ctx)
 	return rows, err
+}
+
+// OpenTasks returns how many jobs of a cluster have not ended, each task of an
+// array counted.
+func (tx Tx) OpenTasks(ctx context.Context, clusterID string) (int, error) {
+	var n int
+	err := tx.db.NewSelect().Model((*Job)(nil)).ColumnExpr("CAST(COALESCE(SUM(tasks), 0) AS BIGINT)").
+		Where("cluster_id = ? AND ended IS NULL", clusterID).Scan(ctx, &n)
+	return n, err
+}
+
+// OpenJobsOfQueue returns how many of a cluster's jobs in a queue have not ended.
+func (tx Tx) OpenJobsOfQueue(ctx context.Context, clusterID, queue string) (int, error) {
+	n, err := tx.db.NewSelect().Model((*Job)(nil)).
+		Where("cluster_id = ? AND ended IS NULL AND queue = ?", clusterID, queue).Count(ctx)
+	return int(n), err
 }
 
 // JobsOfSched returns a cluster's jobs that carry one of the scheduler's ids.

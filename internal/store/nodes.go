@@ -115,6 +115,12 @@ func (tx Tx) NoteSched(ctx context.Context, id, state string, cores, memoryMB in
 		Where("id = ?", id).Exec(ctx))
 }
 
+// MoveNode puts a node into another queue.
+func (tx Tx) MoveNode(ctx context.Context, id, queue string) error {
+	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+		Set("rev = rev + 1").Set("queue = ?", queue).Where("id = ?", id).Exec(ctx))
+}
+
 // UnwantNode marks a node for removal, with force even while it is busy.
 func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Time) error {
 	return one(tx.db.NewUpdate().Model((*Node)(nil)).

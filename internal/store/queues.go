@@ -29,3 +29,8 @@ func (tx Tx) Queues(ctx context.Context, clusterID string) ([]*Queue, error) {
 	err := tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Order("created", "name").Scan(ctx)
 	return rows, err
 }
+
+// DeleteQueue removes a queue; ErrConflict when there is none of that name.
+func (tx Tx) DeleteQueue(ctx context.Context, clusterID, name string) error {
+	return one(tx.db.NewDelete().Model((*Queue)(nil)).Where("cluster_id = ? AND name = ?", clusterID, name).Exec(ctx))
+}
