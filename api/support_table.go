@@ -83,7 +83,7 @@ func SupportRows() []SupportRow {
 		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},
 		{"DeleteJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DescribeJob", []string{"Async"}, SupportNoEffect, atOnce},
-		{"GetJobLog", []string{"JobId"}, SupportPartly, "Jobs of the cluster's accounts whose output is inside the home; an array's tasks have files of their own."},
+		{"GetJobLog", []string{"JobId"}, SupportPartly, "Jobs of the cluster's accounts whose output is inside the home. Of an array the tasks, as 7_3 or 7[3]."},
 		{"GetJobLog", []string{"Size"}, SupportBuilt, "Bytes, at most 500000 and as many if left out; Offset is in bytes too. Bytes that are no text become ?."},
 		{"GetJobLog", []string{"ExecHost"}, SupportNoEffect, "Output is on the cluster's volume, the same from every host."},
 		{"ListJobsWithFilters", []string{"JobName"}, SupportBuilt, "The whole name."},

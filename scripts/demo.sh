@@ -111,8 +111,8 @@ say "6. Follow it"
 show ehpc job follow lab "$job" --timeout 5m
 
 say "7. The end of its output"
-echo "$ ehpc job output lab $job | sed -n '1p; /^Step/,/^Loop time/p'"
-ehpc job output lab "$job" >"$data/out.txt"
+echo "$ ehpc job log lab $job | sed -n '1p; /^Step/,/^Loop time/p'"
+ehpc job log lab "$job" >"$data/out.txt"
 sed -n '1p; /^Step/,/^Loop time/p' "$data/out.txt"
 ran_on=$(sed -n 's/^job .* ranks on //p' "$data/out.txt" | head -1)
 [ "$ran_on" = 'compute000 compute001' ] || die "the job ran on \"$ran_on\", not on both compute nodes"

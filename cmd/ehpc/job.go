@@ -20,7 +20,7 @@ type job = api.ListJobsJobInfo
 func (c *cli) newJobCommand() *cobra.Command {
 	cmd := c.addFlags(&cobra.Command{Use: "job", Short: "Submit jobs and follow them", Args: noArgs, RunE: showHelp})
 	cmd.AddCommand(c.newJobSubmitCommand(), c.newJobListCommand(), c.newJobShowCommand(),
-		c.newJobFollowCommand(), c.newJobOutputCommand(),
+		c.newJobFollowCommand(), c.newJobLogCommand(),
 		c.newJobChangeCommand("stop", "StopJobs", "Stop jobs", "stopped"),
 		c.newJobChangeCommand("delete", "DeleteJobs", "Delete jobs from the lists; those that run are stopped", "deleted"))
 	return cmd
@@ -160,41 +160,4 @@ func (r *remote) follow(ctx context.Context, limit time.Duration, cluster, id st
 		return &failure{"complete job " + id, fmt.Errorf("it ended %s", strings.TrimSpace(ended.State+" "+ended.Comment))}
 	}
 	return r.done(ended, id, "job %s completed", id)
-}
-
-func (c *cli) newJobOutputCommand() *cobra.Command {
-	var lines int
-	var stderr bool
-	cmd := &cobra.Command{
-		Use:     "output CLUSTER JOB",
-		Aliases: []string{"log"},
-		Short:   "Print a job's output, read on the manager as the job's owner",
-		Args:    argsNamed("CLUSTER", "JOB"),
-		RunE: c.withJob(func(ctx context.Context, r *remote, cluster, id string) error {
-			j, err := r.job(ctx, cluster, id)
-			if err != nil {
-				return err
-			}
-			path := j.Stdout
-			if stderr {
-				path = first(j.Stderr, j.Stdout)
-			}
-			if path == "" || j.Owner == "" {
-				return &failure{"show the output of job " + id, fmt.Errorf("the service does not know where it is")}
-			}
-			nodes, err := r.targets(ctx, cluster, nil, false)
-			if err != nil {
-				return err
-			}
-			line := shellLine([]string{"runuser", "-u", j.Owner, "--", "tail", "-n", strconv.Itoa(lines), "--", path})
-			results, err := r.shell(ctx, cluster, nodes[:1], shellCommand{line, "/", time.Minute})
-			if err != nil {
-				return err
-			}
-			return r.showResults(nodes[:1], results)
-		}),
-	}
-	cmd.Flags().IntVarP(&lines, "lines", "n", 1000, "how many lines of its end")
-	cmd.Flags().BoolVar(&stderr, "stderr", false, "standard error instead, where the job keeps them apart")
-	return cmd
 }

@@ -17,10 +17,11 @@ func TestJobSubmit(t *testing.T) {
 
 	t.Run("sends the account's paths absolute and quotes a command's words", func(t *testing.T) {
 		s.run("", []string{envPassword, "Secret-1"}, "job", "submit", "ehpc-hz-1", "--as", "lovelace", "--nodes", "2",
-			"--dir", "runs", "--env", "A=b=c", "-o", "id", "--", "./job.sh", "it's").want(t, 0, "7\n", "")
+			"--dir", "runs", "--env", "A=b=c", "--input-url", "https://example.org/in.tar", "--unzip", "tar xf in.tar", "--post", "rm in.tar", "-o", "id", "--", "./job.sh", "it's").want(t, 0, "7\n", "")
 		in := s.request("SubmitJob")
 		for name, want := range map[string]string{
 			"CommandLine": `./job.sh 'it'\''s'`, "PackagePath": "/home/lovelace/runs", "Node": "2",
+			"InputFileUrl": "https://example.org/in.tar", "UnzipCmd": "tar xf in.tar", "PostCmdLine": "rm in.tar",
 			"RunasUserPassword": "Secret-1", "Variables": `[{"Name":"A","Value":"b=c"}]`,
 		} {
 			if got := in.Get(name); got != want {
@@ -58,24 +59,6 @@ func TestJobFollow(t *testing.T) {
 		s := newService(t, map[string][]any{"ListJobs": {jobs()}})
 		s.run("", nil, "job", "follow", "ehpc-hz-1", "9").want(t, 1, "", "cannot find job 9")
 	})
-}
-
-func TestJobOutputIsReadAsTheOwner(t *testing.T) {
-	t.Parallel()
-	s := newService(t, map[string][]any{
-		"ListJobs":              {jobs(job{Id: "1", Owner: "lovelace", Stdout: "/home/lovelace/a b.out"})},
-		"ListNodes":             {nodes("manager running", "login0 running")},
-		"InvokeShellCommand":    {api.InvokeShellCommandResponse{CommandId: "c-1"}},
-		"ListInvocationResults": {results(), results(result{InstanceId: "i-1", InvokeRecordStatus: "Finished", Message: "Loop time"})},
-	})
-	s.run("", nil, "job", "output", "ehpc-hz-1", "1", "-n", "5").want(t, 0, "Loop time\n", "")
-	in := s.request("InvokeShellCommand")
-	if got, want := in.Get("Command"), "runuser -u lovelace -- tail -n 5 -- '/home/lovelace/a b.out'"; got != want {
-		t.Errorf("ran %q, expected %q", got, want)
-	}
-	if in.Get("Instance.1.Id") != "i-1" || in.Has("Instance.2.Id") {
-		t.Errorf("ran on %v, expected the manager alone", in)
-	}
 }
 
 func TestExec(t *testing.T) {

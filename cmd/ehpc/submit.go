@@ -19,6 +19,7 @@ import (
 type submission struct {
 	as, name, queue, dir, stdout, stderr string
 	array, walltime, memory              string
+	inputURL, unzip, post                string
 	nodes, tasks, threads, gpus          int
 	env                                  []string
 	rerunable                            bool
@@ -26,6 +27,7 @@ type submission struct {
 
 func (s *submission) addFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.name, "name", "", "the job's name")
+	f.StringVar(&s.post, "post", "", "command that the job runs after it, in the same directory")
 	s.addJobFlags(f)
 }
 
@@ -43,6 +45,8 @@ func (s *submission) addJobFlags(f *pflag.FlagSet) {
 	f.StringVar(&s.stdout, "stdout", "", "file for the output, likewise")
 	f.StringVar(&s.stderr, "stderr", "", "file for errors, likewise (default: with the output)")
 	f.StringVar(&s.array, "array", "", "run it once for each index, as 1-10 or 1-10:2")
+	f.StringVar(&s.inputURL, "input-url", "", "URL of a file that the service fetches into the job's directory")
+	f.StringVar(&s.unzip, "unzip", "", "command that the job runs first, to unpack it")
 	f.StringArrayVar(&s.env, "env", nil, "NAME=VALUE for its environment; may be repeated")
 	f.BoolVar(&s.rerunable, "rerunable", false, "may be run again when its node is lost")
 }
@@ -50,6 +54,7 @@ func (s *submission) addJobFlags(f *pflag.FlagSet) {
 func (s *submission) params(cluster, password, command string) url.Values {
 	in := values("ClusterId", cluster, "CommandLine", command, "RunasUser", s.as, "RunasUserPassword", password,
 		"Name", s.name, "JobQueue", s.queue, "Mem", s.memory, "ClockTime", s.walltime, "ArrayRequest", s.array,
+		"InputFileUrl", s.inputURL, "UnzipCmd", s.unzip, "PostCmdLine", s.post,
 		"Node", number(s.nodes), "Task", number(s.tasks), "Thread", number(s.threads), "Gpu", number(s.gpus))
 	for name, path := range s.paths() {
 		in.Set(name, inHome(s.as, path))

@@ -205,7 +205,8 @@ func outputOf(j *store.Job, path string) string {
 	if j.Spec.Array != "" {
 		return path
 	}
-	return strings.NewReplacer("%j", j.PublicID, "%A", j.PublicID).Replace(path)
+	id := orElse(j.SchedID, j.PublicID)
+	return strings.NewReplacer("%j", id, "%A", id).Replace(path)
 }
 
 // comment tells why a job waits, or how it ended.

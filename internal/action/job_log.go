@@ -30,12 +30,12 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 	if err := mustRun(c, attempt); err != nil {
 		return nil, err
 	}
-	j, err := s.job(ctx, tx, c.ID, q.JobId)
+	j, task, err := s.jobOrTask(ctx, tx, c.ID, q.JobId, attempt)
 	if err != nil {
 		return nil, err
 	}
-	if j.Spec.Array != "" {
-		return nil, api.InvalidParams.Errorf("cannot %s: JobId: %s is an array, whose tasks have files of their own: %s", attempt, j.PublicID, j.Stdout)
+	if task == "" && isArray(j) {
+		return nil, api.InvalidParams.Errorf("cannot %s: JobId: %s is an array, whose tasks have files of their own; name one, such as %s_1", attempt, j.PublicID, j.PublicID)
 	}
 	if _, err := tx.Account(ctx, c.ID, j.Owner); errors.Is(err, store.ErrNotFound) {
 		return nil, api.ObjectNotFound.Errorf("cannot %s: JobId: job %s is of %s, which is no account of cluster %s", attempt, j.PublicID, j.Owner, c.ID)
@@ -60,15 +60,35 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 		} else if err != nil {
 			return "", s.unreachable(err, attempt+" "+j.PublicID)
 		}
-		return sameLength(text), nil
+		return sameLength(wholeCharacters(text)), nil
 	}
-	a := &api.GetJobLogResponse{JobId: j.PublicID}
+	a := &api.GetJobLogResponse{JobId: q.JobId}
 	stdout, stderr := outputOf(j, j.Stdout), outputOf(j, j.Stderr)
+	if task != "" {
+		if stdout, stderr, err = taskOutputs(j, task); err != nil {
+			return nil, api.InvalidParams.Errorf("cannot %s: JobId: %v", attempt, err)
+		}
+	}
 	if a.OutputLog, err = read(stdout); err != nil || stderr == stdout {
 		return a, err
 	}
 	a.ErrorLog, err = read(stderr)
 	return a, err
+}
+
+// wholeCharacters leaves out a character at the end of which a part is missing: it
+// comes whole with what is read from there on. What is nothing else is kept.
+func wholeCharacters(raw []byte) []byte {
+	for back := 1; back < utf8.UTFMax && back < len(raw); back++ {
+		end := raw[len(raw)-back:]
+		if utf8.RuneStart(end[0]) {
+			if !utf8.FullRune(end) {
+				return raw[:len(raw)-back]
+			}
+			return raw
+		}
+	}
+	return raw
 }
 
 // sameLength makes text of what a job printed. Every byte that is no part of a

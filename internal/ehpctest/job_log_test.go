@@ -37,15 +37,33 @@ func TestGetJobLog(t *testing.T) {
 		})
 	}
 	array := job(id, "./task.sh")
-	array.ArrayRequest = "1-3"
+	array.ArrayRequest, array.StdoutRedirectPath, array.StderrRedirectPath = "1-5:2", "~/runs/%A-%3a.out", "~/err-%a"
 	tasks := p.submit(t, array)
+	manager.Keep("worker /home/worker/runs/"+tasks+"-003.out", "third")
+	manager.Keep("worker /home/worker/err-3", "trouble")
+	for _, task := range []string{tasks + "_3", tasks + "[3]"} {
+		t.Run("a task of an array: "+task, func(t *testing.T) {
+			var a api.GetJobLogResponse
+			must(t, p.Do(t.Context(), &api.GetJobLogRequest{ClusterId: id, JobId: task}, &a))
+			if a.OutputLog != "third" || a.ErrorLog != "trouble" || a.JobId != task {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+	array.StdoutRedirectPath, array.StderrRedirectPath = "~/out-%j", ""
+	own := p.submit(t, array)
 	outside := p.submit(t, job(id, "./run.sh"))
 	other := withAccount(t, w, p, 0)
 	for _, c := range []struct{ name, params, code, says string }{
 		{"a position before the start", "JobId=" + one + "&Offset=-1", "InvalidParams", "Offset"},
 		{"no bytes at all", "JobId=" + one + "&Size=0", "InvalidParams", "Size"},
 		{"too many bytes", "JobId=" + one + "&Size=500001", "InvalidParams", "Size"},
-		{"an array", "JobId=" + tasks, "InvalidParams", "array"},
+		{"an array", "JobId=" + tasks, "InvalidParams", tasks + "_1"},
+		{"a task between two of an array's", "JobId=" + tasks + "_2", "ObjectNotFound", "no task 2"},
+		{"a task beyond an array's", "JobId=" + tasks + "[7]", "ObjectNotFound", "no task 7"},
+		{"a task with a file that cannot be told", "JobId=" + own + "_1", "InvalidParams", "%A and %a in StdoutRedirectPath"},
+		{"a task of a job that is no array", "JobId=" + one + "_1", "ObjectNotFound", "job " + one + " is no array"},
+		{"a task of no job", "JobId=77_1", "ObjectNotFound", "77"},
 		{"a job that is not there", "JobId=77", "ObjectNotFound", "77"},
 		{"a job of another cluster", "JobId=" + outside + "&ClusterId=" + other, "ObjectNotFound", outside},
 	} {

@@ -41,3 +41,8 @@ func arrayNumber(text string) (int, error) {
 
 // Len is how many tasks the array has.
 func (r ArrayRange) Len() int { return (r.Last-r.First)/r.Step + 1 }
+
+// Has tells whether n is the index of one of the array's tasks.
+func (r ArrayRange) Has(n int) bool {
+	return n >= r.First && n <= r.Last && (n-r.First)%r.Step == 0
+}
