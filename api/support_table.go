@@ -82,6 +82,8 @@ func SupportRows() []SupportRow {
 		{"StopJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},
 		{"DeleteJobs", []string{"Async"}, SupportNoEffect, atOnce},
+		{"RerunJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have ended run again under the id that they have; its InputFileUrl is not fetched again. A running one is stopped first, if it is ReRunable. Others are refused with AgentError.Job.RerunFailure."},
+		{"RerunJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DescribeJob", []string{"Async"}, SupportNoEffect, atOnce},
 		{"GetJobLog", []string{"JobId"}, SupportPartly, "Jobs of the cluster's accounts whose output is inside the home. Of an array the tasks, as 7_3 or 7[3]."},
 		{"GetJobLog", []string{"Size"}, SupportBuilt, "Bytes, at most 500000 and as many if left out; Offset is in bytes too. Bytes that are no text become ?."},

@@ -22,6 +22,7 @@ func (c *cli) newJobCommand() *cobra.Command {
 	cmd.AddCommand(c.newJobSubmitCommand(), c.newJobListCommand(), c.newJobShowCommand(),
 		c.newJobFollowCommand(), c.newJobLogCommand(),
 		c.newJobChangeCommand("stop", "StopJobs", "Stop jobs", "stopped"),
+		c.newJobChangeCommand("rerun", "RerunJobs", "Run jobs again, under the ids that they have", "is run again"),
 		c.newJobChangeCommand("delete", "DeleteJobs", "Delete jobs from the lists; those that run are stopped", "deleted"))
 	return cmd
 }

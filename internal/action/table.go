@@ -44,6 +44,7 @@ func (s *Service) Table() map[string]Handler {
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
 		"ModifyUserGroups":         typed(s.ModifyUserGroups),
 		"ModifyUserPasswords":      typed(s.ModifyUserPasswords),
+		"RerunJobs":                typed(s.RerunJobs),
 		"SetJobUser":               typed(s.SetJobUser),
 		"SetQueue":                 typed(s.SetQueue),
 		"StopJobs":                 typed(s.StopJobs),

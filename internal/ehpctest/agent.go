@@ -60,7 +60,7 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 	}
 	a.mu.Unlock()
 	if err == nil && plan.Self.HasRole(hpc.RoleCompute) {
-		a.world.SchedulerOf(plan.ClusterID).AddNode(plan.Self.Hostname, plan.Self.Cores)
+		a.world.SchedulerOf(plan.ClusterID).AddNodeTo(plan.Self.Queue, plan.Self.Hostname, plan.Self.Cores)
 	}
 	return err
 }

@@ -59,6 +59,18 @@ func call(t *testing.T, p *Plane, action string, pairs ...string) error {
 	return err
 }
 
+// queueOf is the queue that the scheduler has a node in.
+func (w *World) queueOf(t *testing.T, id, host string) string {
+	t.Helper()
+	nodes, _ := w.SchedulerOf(id).Nodes(t.Context()) // a failure is the answer to another's question
+	for _, n := range nodes {
+		if n.Name == host {
+			return n.Queue
+		}
+	}
+	return ""
+}
+
 func TestQueues(t *testing.T) {
 	t.Parallel()
 	w, p, id := withLongJobs(t)
@@ -91,11 +103,25 @@ func TestQueues(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the scheduler has the nodes where the rows have them", func(t *testing.T) {
+		p.Until(t, "the scheduler has moved it", func() bool { return w.queueOf(t, id, "compute001") == "night" })
+		if first, third := w.queueOf(t, id, "compute000"), w.queueOf(t, id, "compute002"); first != "workq" || third != "night" {
+			t.Errorf("compute000 is in %q, compute002 in %q", first, third)
+		}
+		w.SchedulerOf(id).Fail("Move", scheduler.ErrUnavailable)
+		must(t, call(t, p, "SetQueue", "ClusterId", id, "QueueName", "workq", "Node.1.Name", "compute001"))
+		p.Until(t, "it is moved back, after a failure", func() bool { return w.queueOf(t, id, "compute001") == "workq" })
+		must(t, call(t, p, "SetQueue", "ClusterId", id, "QueueName", "night", "Node.1.Name", "compute001"))
+		p.Until(t, "it is moved once more", func() bool { return w.queueOf(t, id, "compute001") == "night" })
+	})
 	t.Run("jobs go to it", func(t *testing.T) {
 		q := job(id, "./run.sh")
 		q.JobQueue = "night"
 		one := p.submit(t, q)
-		p.untilState(t, id, one, "RUNNING")
+		got := p.untilState(t, id, one, "RUNNING")
+		if got.NodeList != `["compute001"]` {
+			t.Errorf("it runs on %s", got.NodeList)
+		}
 		must(t, call(t, p, "StopJobs", "ClusterId", id, "Jobs", named(one)))
 		p.untilState(t, id, one, "CANCELLED")
 	})
@@ -125,7 +151,7 @@ func TestBadQueuesChangeNothing(t *testing.T) {
 	must(t, call(t, p, "SetQueue", "ClusterId", id, "QueueName", "busy", "Node.1.Name", "compute001"))
 	q := job(id, "./run.sh")
 	q.JobQueue = "held"
-	p.untilState(t, id, p.submit(t, q), "RUNNING")
+	p.untilState(t, id, p.submit(t, q), "PENDING")                                                                 // the queue has no nodes
 	_, err := w.SchedulerOf(id).Submit(t.Context(), hpc.JobSpec{Token: "strange", Script: "true", Queue: "empty"}) // as on a node, and not seen yet
 	must(t, err)
 	leaving := p.Nodes(t, id)[2]

@@ -183,6 +183,8 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
 			return tx.NotePlan(ctx, n.ID, planHash(plan))
 		})
+	case moveNode:
+		return ctl.Links.Scheduler(v.manager().ID).Move(ctx, n.Hostname, n.Queue)
 	case enterDuty:
 		return ctl.stepNode(ctx, n, hpc.NodeRunning, store.Info, "")
 	case loseMachine:

@@ -16,6 +16,7 @@ const (
 	makeMachine nodeAct = "make machine"  // or make it anew
 	applyPlan   nodeAct = "set up"        // files and services, then ready
 	refreshPlan nodeAct = "refresh"       // files and services of a node in service
+	moveNode    nodeAct = "move"          // to the queue that its row names
 	enterDuty   nodeAct = "enter service" // ready to running
 	loseMachine nodeAct = "lose machine"  // its machine is gone: tell the scheduler, begin anew
 	failNode    nodeAct = "fail"          // to exception, with the reason
@@ -148,6 +149,9 @@ func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *node
 	}
 	if n.Plan != v.Plans[n.ID] {
 		return &nodeStep{Act: refreshPlan}
+	}
+	if s := v.Sched[n.Hostname]; n.HasRole(hpc.RoleCompute) && s.Queue != "" && s.Queue != n.Queue {
+		return &nodeStep{Act: moveNode}
 	}
 	return nil
 }

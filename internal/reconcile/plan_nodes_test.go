@@ -37,8 +37,12 @@ func newWorld(t *testing.T, seed uint64) *world {
 }
 
 func (w *world) add(name string, role hpc.Role) {
-	w.v.Nodes = append(w.v.Nodes, &store.Node{ID: "i-" + name, Hostname: name, Roles: []hpc.Role{role},
-		Status: hpc.NodeUninit, Wanted: true, Changed: w.now})
+	n := &store.Node{ID: "i-" + name, Hostname: name, Roles: []hpc.Role{role},
+		Status: hpc.NodeUninit, Wanted: true, Changed: w.now}
+	if role == hpc.RoleCompute {
+		n.Queue = "workq"
+	}
+	w.v.Nodes = append(w.v.Nodes, n)
 	w.v.Plans["i-"+name] = "first"
 }
 
@@ -65,16 +69,28 @@ func (w *world) act(s nodeStep) {
 	case applyPlan:
 		n.Plan = w.v.Plans[n.ID]
 		if n.HasRole(hpc.RoleCompute) {
-			w.v.Sched[n.Hostname] = scheduler.Node{Name: n.Hostname, State: scheduler.NodeIdle}
+			queue := n.Queue
+			if s, known := w.v.Sched[n.Hostname]; known {
+				queue = s.Queue // the daemon's word counts the first time alone
+			}
+			w.v.Sched[n.Hostname] = scheduler.Node{Name: n.Hostname, State: scheduler.NodeIdle, Queue: queue}
 		}
 		w.move(n, hpc.NodeReady)
 	case refreshPlan:
 		n.Plan = w.v.Plans[n.ID]
+	case moveNode:
+		s, known := w.v.Sched[n.Hostname]
+		if !known || s.Queue == n.Queue {
+			w.t.Fatalf("%s of %q is moved to %q", n.Hostname, s.Queue, n.Queue)
+		}
+		s.Queue = n.Queue
+		w.v.Sched[n.Hostname] = s
 	case enterDuty:
 		w.move(n, hpc.NodeRunning)
 	case loseMachine:
-		if n.HasRole(hpc.RoleCompute) && w.v.Sched != nil {
-			w.v.Sched[n.Hostname] = scheduler.Node{Name: n.Hostname, State: scheduler.NodeDown}
+		if s, known := w.v.Sched[n.Hostname]; known {
+			s.State = scheduler.NodeDown
+			w.v.Sched[n.Hostname] = s
 		}
 		w.move(n, hpc.NodeUninit)
 	case failNode:
@@ -123,7 +139,7 @@ func (w *world) settle() {
 // disturb does one thing that happens in the life of a cluster.
 func (w *world) disturb() {
 	n := w.v.Nodes[w.rng.IntN(len(w.v.Nodes))]
-	switch w.rng.IntN(6) {
+	switch w.rng.IntN(7) {
 	case 0:
 		if m, there := w.v.Machines[n.ID]; there {
 			m.State = provider.Dead
@@ -147,6 +163,11 @@ func (w *world) disturb() {
 		}
 	case 5:
 		w.now = w.now.Add(time.Duration(w.rng.IntN(100)) * time.Second)
+	case 6:
+		if n.HasRole(hpc.RoleCompute) {
+			n.Queue = []string{"workq", "night"}[w.rng.IntN(2)]
+			w.v.Plans[n.ID] += n.Queue
+		}
 	}
 }
 
@@ -192,6 +213,9 @@ func TestPlanNodesConverges(t *testing.T) {
 			if !n.Wanted || n.Status != hpc.NodeRunning || n.Plan != w.v.Plans[n.ID] || w.v.Machines[n.ID].State != provider.Running {
 				t.Fatalf("seed %d: %s ended %s, wanted %v, plan %q of %q", seed, n.Hostname, n.Status, n.Wanted, n.Plan, w.v.Plans[n.ID])
 			}
+			if s := w.v.Sched[n.Hostname]; n.HasRole(hpc.RoleCompute) && s.Queue != n.Queue {
+				t.Fatalf("seed %d: %s is of queue %q, the scheduler has it in %q", seed, n.Hostname, n.Queue, s.Queue)
+			}
 		}
 	}
 }
@@ -233,6 +257,22 @@ func TestPlanNodes(t *testing.T) {
 		only(t, w, "")
 		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeDrained}
 		only(t, w, releaseNode)
+	})
+	t.Run("a busy node that is moved to another queue is not drained for it", func(t *testing.T) {
+		w := running(t)
+		n := node(w, "compute001")
+		n.Queue = "night"
+		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeBusy, Queue: "workq"}
+		only(t, w, moveNode)
+		w.pass()
+		only(t, w, "")
+	})
+	t.Run("a node whose queue the scheduler does not tell is not moved", func(t *testing.T) {
+		w := running(t)
+		n := node(w, "compute001")
+		n.Queue = "night"
+		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeIdle}
+		only(t, w, "")
 	})
 	t.Run("a scheduler that cannot be asked counts as busy", func(t *testing.T) {
 		w := running(t)

@@ -73,6 +73,9 @@ func checkNodes(nodes []Node) error {
 		if n.Name == "" || len(n.Name) > idLimit {
 			return fmt.Errorf("cannot list nodes: a name of %d bytes", len(n.Name))
 		}
+		if len(n.Queue) > idLimit {
+			return fmt.Errorf("cannot list nodes: node %s is in a queue with a name of %d bytes", n.Name, len(n.Queue))
+		}
 		switch n.State {
 		case NodeIdle, NodeBusy, NodeDraining, NodeDrained, NodeDown, NodeUnknown:
 		default:

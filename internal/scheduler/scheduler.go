@@ -47,6 +47,8 @@ type Driver interface {
 	Resume(ctx context.Context, node string) error
 	// Down tells the scheduler that a node is dead: its jobs are requeued or failed now.
 	Down(ctx context.Context, node, reason string) error
+	// Move puts a node into another queue. The jobs that run on it go on.
+	Move(ctx context.Context, node, queue string) error
 	// Remove forgets a node. ErrBusy while it has work; unknown names are not an error.
 	Remove(ctx context.Context, node string) error
 }
@@ -118,6 +120,7 @@ type Node struct {
 	State     NodeState
 	Raw       string // the engine's own word, for ListNodes' StateInSched
 	Reason    string
+	Queue     string // that it serves, "" when the scheduler does not tell
 	Cores     int
 	CoresUsed int
 	MemoryMB  int

@@ -49,6 +49,7 @@ type job struct {
 
 type node struct {
 	name   string
+	queue  string
 	cores  int
 	used   int
 	drain  bool

@@ -16,7 +16,7 @@ func (f *Fake) Nodes(ctx context.Context) ([]scheduler.Node, error) {
 		for _, n := range f.nodes {
 			state := n.state()
 			nodes = append(nodes, scheduler.Node{
-				Name: n.name, State: state, Raw: string(state), Reason: n.reason,
+				Name: n.name, State: state, Raw: string(state), Reason: n.reason, Queue: n.queue,
 				Cores: n.cores, CoresUsed: n.used,
 			})
 		}

@@ -31,7 +31,7 @@ func (f *Fake) fit(spec hpc.JobSpec) []*node {
 	want := max(spec.Nodes, 1)
 	var nodes []*node
 	for _, n := range f.nodes {
-		if !n.drain && !n.down && n.cores-n.used >= perNode(spec) {
+		if !n.drain && !n.down && n.serves(spec) && n.cores-n.used >= perNode(spec) {
 			nodes = append(nodes, n)
 		}
 		if len(nodes) == want {

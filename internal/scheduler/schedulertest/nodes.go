@@ -57,6 +57,7 @@ func testRemoveBusy(t *testing.T, s suite) {
 func testUnknownNodes(t *testing.T, s suite) {
 	s.must("remove", s.Scheduler.Remove(t.Context(), "nosuchnode"))
 	s.is(s.Scheduler.Drain(t.Context(), "nosuchnode", "for a test"), scheduler.ErrNotFound)
+	s.is(s.Scheduler.Move(t.Context(), "nosuchnode", hpc.DefaultQueue), scheduler.ErrNotFound)
 	s.is(s.Scheduler.Resume(t.Context(), "nosuchnode"), scheduler.ErrNotFound)
 	s.is(s.Scheduler.Down(t.Context(), "nosuchnode", "for a test"), scheduler.ErrNotFound)
 }
@@ -84,5 +85,26 @@ func testDownOthers(t *testing.T, s suite) {
 		t.Errorf("the job of the dead node ended %s", end.State)
 	}
 	s.must("resume", s.Scheduler.Resume(t.Context(), s.Node))
+	s.idle()
+}
+
+func testMove(t *testing.T, s suite) {
+	s.idle()
+	before := s.start(s.fill(false))
+	s.queued(before, hpc.JobRunning)
+	s.must("move", s.Scheduler.Move(t.Context(), s.Node, "elsewhere"))
+	s.until("the node is in the other queue", func() bool { return s.node().Queue == "elsewhere" })
+	after := s.start(s.fill(false))
+	s.queued(before, hpc.JobRunning)
+	s.must("cancel", s.Scheduler.Cancel(t.Context(), before))
+	s.ended(before)
+	s.idle()
+	s.queued(after, hpc.JobPending) // it waits for every node
+	s.must("move", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
+	s.must("move again", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
+	s.until("the node is back", func() bool { return s.node().Queue == hpc.DefaultQueue })
+	s.queued(after, hpc.JobRunning)
+	s.must("cancel", s.Scheduler.Cancel(t.Context(), after))
+	s.ended(after)
 	s.idle()
 }

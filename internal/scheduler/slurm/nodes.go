@@ -52,6 +52,9 @@ func parseNode(line string) (scheduler.Node, error) {
 		MemoryMB: p.number(f["RealMemory"]), MemUsedMB: p.number(f["AllocMem"]),
 		Reason: reasonStamp.ReplaceAllString(reason, ""),
 	}
+	if validFeature.MatchString(f["ActiveFeatures"]) { // "(null)" for none
+		node.Queue = f["ActiveFeatures"]
+	}
 	node.State, node.Raw = nodeState(f["State"], node.CoresUsed > 0)
 	return node, p.err
 }

@@ -128,7 +128,7 @@ func TestNodesAreRead(t *testing.T) {
 	t.Parallel()
 	nodes, err := parseNodes([]byte(nodesText))
 	want := []scheduler.Node{
-		{Name: "compute000", State: scheduler.NodeBusy, Raw: "mixed", Cores: 2, CoresUsed: 1, MemoryMB: 1024, MemUsedMB: 100},
+		{Name: "compute000", State: scheduler.NodeBusy, Raw: "mixed", Queue: "workq", Cores: 2, CoresUsed: 1, MemoryMB: 1024, MemUsedMB: 100},
 		{Name: "compute001", State: scheduler.NodeDrained, Raw: "idle+drain", Reason: "some thing [x] | State=DOWN", Cores: 2, MemoryMB: 1024},
 	}
 	if err != nil || !slices.Equal(nodes, want) {
