@@ -12,7 +12,7 @@ import (
 // whatever is asked for meanwhile.
 var observed = map[string][]string{
 	"clusters": {"cursor"},
-	"jobs":     {"rev", "state", "reason", "released", "priority", "node_list", "nodes", "cores", "started", "stdout", "stderr", "queue", "modified"},
+	"jobs":     {"rev", "state", "reason", "released", "priority", "node_list", "nodes", "cores", "started", "stdout", "stderr", "queue", "modified", "sight", "missing", "ends", "ended"},
 	"nodes":    {"rev", "plan", "sched_state", "cores_used", "memory_used"},
 }
 
