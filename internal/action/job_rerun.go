@@ -86,7 +86,7 @@ func rerunnable(ctx context.Context, tx store.Tx, row *store.Job) error {
 // anew is a row for another run of a job from its start.
 func anew(row *store.Job, now time.Time) *store.Job {
 	spec := row.Spec
-	spec.Token = newJobToken()
+	spec.Token, spec.Attempt = newJobToken(), 0
 	again := newJob(row.ClusterID, &api.SubmitJobRequest{CommandLine: row.CommandLine}, spec, now)
 	again.PublicID = row.PublicID
 	return again

@@ -85,7 +85,7 @@ func (ctl *Control) whereabouts(ctx context.Context, nodes []*store.Node) func(h
 func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, open []*store.Job) error {
 	again := 0
 	for _, row := range open {
-		if row.SchedID != "" || row.PublicID == "" || !row.Wanted {
+		if row.SchedID != "" || row.PublicID == "" || !row.Wanted || runsStill(row, open) {
 			continue
 		}
 		if again++; again > lostPerPass {
@@ -111,4 +111,10 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 		ctl.Submitted()
 	}
 	return nil
+}
+
+// runsStill tells whether the run before has not ended of a job that is to run
+// again under its id: two at a time would write over each other.
+func runsStill(row *store.Job, open []*store.Job) bool {
+	return slices.ContainsFunc(open, func(o *store.Job) bool { return o.PublicID == row.PublicID && o.ID != row.ID })
 }
