@@ -38,6 +38,9 @@ func jobSpec(q *api.SubmitJobRequest, account *store.Account, queues []*store.Qu
 	if spec.Stdout, err = outputPath(home, "StdoutRedirectPath", q.StdoutRedirectPath, q.ArrayRequest != ""); err != nil {
 		return spec, err
 	}
+	if spec.Stdout == "" && !strings.Contains(spec.Dir, "%") { // said here, a job too short to be seen has it too
+		spec.Stdout = spec.Dir + outputName(q.ArrayRequest != "")
+	}
 	if spec.Stderr, err = outputPath(home, "StderrRedirectPath", q.StderrRedirectPath, q.ArrayRequest != ""); err != nil {
 		return spec, err
 	}
@@ -169,12 +172,21 @@ func outputPath(home, param, p string, array bool) (string, error) {
 		return "", badJob(param, "%q is not inside the account's home %s", p, home)
 	}
 	if full == home || strings.HasSuffix(p, "/") { // a directory (spec: SubmitJob, StdoutRedirectPath)
-		full += map[bool]string{false: "/slurm-%j.out", true: "/slurm-%A_%a.out"}[array]
+		full += outputName(array)
 	}
 	if strings.ContainsFunc(full, unicode.IsControl) {
 		return "", badJob(param, "it holds a control character")
 	}
 	return full, nil
+}
+
+// outputName is the file, in a directory, for the output of a job or of each task
+// of an array.
+func outputName(array bool) string {
+	if array {
+		return "/slurm-%A_%a.out"
+	}
+	return "/slurm-%j.out"
 }
 
 var memoryPattern = regexp.MustCompile(`(?i)^([0-9]{1,9}(?:\.[0-9]{1,9})?) *(|[kmgt]i?b?)$`)

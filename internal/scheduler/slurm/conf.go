@@ -37,6 +37,9 @@ func (e *Engine) Files(plan hpc.NodePlan) ([]scheduler.File, error) {
 		{Path: confDir + "/slurm.conf", Content: conf, Mode: 0o644},
 		{Path: confDir + "/cgroup.conf", Content: cgroupConf(), Mode: 0o644, Restart: true},
 	}
+	if plan.Self.HasRole(hpc.RoleCompute) {
+		files = append(files, scheduler.File{Path: queuePath, Content: []byte(queueOf(plan.Self) + "\n"), Mode: 0o644})
+	}
 	if plan.Self.HasRole(hpc.RoleManager) {
 		files = append(files, scheduler.File{Path: confDir + "/job_submit.lua", Content: jobSubmit, Mode: 0o644, Restart: true})
 	}

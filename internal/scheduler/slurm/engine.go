@@ -5,8 +5,6 @@ package slurm
 import (
 	"context"
 	"fmt"
-	"strconv"
-	"strings"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
@@ -25,6 +23,7 @@ const (
 	jobcompPath = stateDir + "/jobcomp.log"
 	lastIDPath  = "/ehpc/state/last-job-id" // root's alone
 	firstIDPath = confDir + "/first-job-id.conf"
+	queuePath   = confDir + "/queue" // of a compute node
 )
 
 // Engine is Slurm.
@@ -77,16 +76,14 @@ func (e *Engine) slurmctld() scheduler.Service {
 	}
 }
 
-// slurmd registers its node by itself, with what the plan says of it.
+// slurmd registers its node by itself, with what the plan says of it. The queue
+// counts the first time alone and is read from a file: a node that is moved keeps
+// its daemon, which takes long to stop while jobs run.
 func slurmd(self hpc.Member) scheduler.Service {
-	conf := []string{
-		"CPUs=" + strconv.Itoa(self.Cores),
-		"RealMemory=" + strconv.Itoa(self.MemoryMB),
-		"Feature=" + queueOf(self),
-	}
+	conf := fmt.Sprintf("CPUs=%d RealMemory=%d Feature=$(cat %s)", self.Cores, self.MemoryMB, queuePath)
 	return scheduler.Service{
 		Name: "slurmd",
-		Argv: []string{"/usr/sbin/slurmd", "-D", "-Z", "--conf", strings.Join(conf, " ")},
+		Argv: []string{"/bin/sh", "-c", `exec /usr/sbin/slurmd -D -Z --conf "` + conf + `"`},
 		Dirs: []scheduler.File{
 			{Path: runDir, Mode: 0o755, Owner: "slurm"},
 			{Path: spoolDir, Mode: 0o755},

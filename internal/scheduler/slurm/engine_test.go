@@ -52,6 +52,9 @@ func TestConfiguration(t *testing.T) {
 	if text(plan(manager), "job_submit.lua") == "" || text(plan(compute, manager), "job_submit.lua") != "" {
 		t.Error("the submit plugin belongs on the manager alone")
 	}
+	if compute, other := text(plan(compute, manager), "queue"), text(plan(manager), "queue"); compute != "workq\n" || other != "" {
+		t.Errorf("a compute node is of queue %q, the manager of %q", compute, other)
+	}
 	if _, err := e.Files(plan(compute)); err == nil {
 		t.Error("a plan without a manager was configured")
 	}
@@ -77,7 +80,13 @@ func TestServices(t *testing.T) {
 			t.Errorf("%v run %q, want %q", roles, got, want)
 		}
 	}
-	if argv := strings.Join(e.Services(plan(small))[0].Argv, " "); !strings.HasSuffix(argv, "-Z --conf CPUs=4 RealMemory=2000 Feature=workq") {
+	argv := strings.Join(e.Services(plan(small))[0].Argv, " ")
+	if !strings.HasSuffix(argv, `-Z --conf "CPUs=4 RealMemory=2000 Feature=$(cat /etc/slurm/queue)"`) {
 		t.Errorf("slurmd is %s", argv)
+	}
+	moved := small
+	moved.Queue = "night"
+	if got := strings.Join(e.Services(plan(moved))[0].Argv, " "); got != argv {
+		t.Errorf("a node that is moved to another queue gets another slurmd: %s", got)
 	}
 }
