@@ -16,12 +16,14 @@ func TestGetJobLog(t *testing.T) {
 	q.StdoutRedirectPath, q.StderrRedirectPath = "~/out-%j", "~/err"
 	one := p.submit(t, q)
 	manager := w.Agent(p.Nodes(t, id)[0].Id)
-	manager.Keep("worker /home/worker/out-"+one, "Loop time\xff of 1.5")
+	manager.Keep("worker /home/worker/out-"+one, "Loop time\xff of1.5 é")
 	manager.Keep("worker /home/worker/err", "warning")
 	for _, c := range []struct{ name, params, out, err string }{
-		{"all of it", "", "Loop time? of 1.5", "warning"},
-		{"from a position on", "Offset=5", "time? of 1.5", "ng"},
+		{"all of it", "", "Loop time? of1.5 é", "warning"},
+		{"from a position on", "Offset=5", "time? of1.5 é", "ng"},
 		{"a part", "Offset=5&Size=4", "time", "ng"},
+		{"no part of a character at the end", "Offset=13&Size=5", "1.5 ", ""},
+		{"the character with what follows", "Offset=17", "é", ""},
 		{"nothing beyond the end", "Offset=500", "", ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {

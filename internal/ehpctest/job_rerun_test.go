@@ -116,7 +116,8 @@ func TestWhatCannotBeRerun(t *testing.T) {
 	w, p, id := withLongJobs(t)
 	runs, full := p.submit(t, job(id, "./one.sh")), job(id, "./full.sh")
 	many := 100 // more than any node has
-	full.Thread = &many
+	yes := true
+	full.Thread, full.ReRunable = &many, &yes
 	waits := p.submit(t, full)
 	p.untilState(t, id, runs, "RUNNING")
 	must(t, call(t, p, "AddUsers", "ClusterId", id, "User.1.Name", "leaver", "User.1.Group", "users", "User.1.Password", password))
@@ -135,7 +136,7 @@ func TestWhatCannotBeRerun(t *testing.T) {
 	other := withAccount(t, w, p, 0)
 	for name, c := range map[string]struct{ cluster, jobs, code, says string }{
 		"a running one that is not rerunable": {id, named(orphan, runs), "AgentError.Job.RerunFailure", "without ReRunable"},
-		"one that waits":                      {id, named(waits), "AgentError.Job.RerunFailure", "job " + waits + ": it is PENDING"},
+		"one that waits":                      {id, named(waits), "AgentError.Job.RerunFailure", "job " + waits + ": it is PENDING and will run"},
 		"one of a deleted account":            {id, named(orphan), "AgentError.Job.RerunFailure", "leaver was deleted"},
 		"one of a deleted queue":              {id, named(late), "AgentError.Job.RerunFailure", `"night" does not exist`},
 		"one of another cluster":              {other, named(runs), "ObjectNotFound", runs},

@@ -143,6 +143,25 @@ func TestWhatIsNotFetched(t *testing.T) {
 	})
 }
 
+func TestAnEncryptedFileIsNotLedAway(t *testing.T) {
+	t.Parallel()
+	at := func(text string) *http.Request {
+		u, err := url.Parse(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return &http.Request{URL: u}
+	}
+	if err := checkRedirect(at("http://b.example/x"), []*http.Request{at("https://a.example/x")}); err == nil || !strings.Contains(err.Error(), "from https to http") {
+		t.Errorf("%v", err)
+	}
+	for _, from := range []string{"http://a.example/x", "https://a.example/x"} {
+		if err := checkRedirect(at("https://b.example/x"), []*http.Request{at(from)}); err != nil {
+			t.Errorf("from %s: %v", from, err)
+		}
+	}
+}
+
 // A name may lead elsewhere the next time it is asked for; only the address that
 // was checked is dialled.
 func TestANameIsLookedUpOncePerConnection(t *testing.T) {

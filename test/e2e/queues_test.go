@@ -28,6 +28,7 @@ func TestQueuesAndWhatJobsBring(t *testing.T) {
 	testQueue(t, c, ada)
 	testInputFile(t, c, ada)
 	testTasks(t, c, ada)
+	testRerun(t, c, ada)
 	c.Delete(t)
 }
 
@@ -148,4 +149,40 @@ func taskLog(t *testing.T, c *rig.Cluster, job string) string {
 	var a api.GetJobLogResponse
 	c.Do(t, &api.GetJobLogRequest{ClusterId: c.ID, JobId: job}, &a)
 	return a.OutputLog
+}
+
+func testRerun(t *testing.T, c *rig.Cluster, ada rig.Account) {
+	t.Helper()
+	failing := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "echo run >> runs; exit 3"})
+	c.AwaitJob(t, failing, "FAILED")
+	yes := true
+	c.Shell(t, "manager", "su lovelace -c 'mkdir ~/again'")
+	running := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: rig.Waiting, PackagePath: "again", ReRunable: &yes})
+	c.AwaitJob(t, running, "RUNNING")
+	starts := func(want string) func() bool {
+		return func() bool { return c.Try(t, "manager", "wc -l < /home/lovelace/again/started").Output == want+"\n" }
+	}
+	rig.Until(t, "the job has begun", rig.ComeUp, starts("1"))
+	c.Do(t, &api.RerunJobsRequest{ClusterId: c.ID, Jobs: `[{"Id":"` + failing + `"},{"Id":"` + running + `"}]`}, nil)
+	rig.Until(t, "the job has begun anew", rig.ComeUp, starts("2"))
+	if left := c.Shell(t, "manager", "squeue --noheader --format=%i | wc -l"); left != "1" {
+		t.Errorf("Slurm has %s jobs", left)
+	}
+	c.Shell(t, "manager", "touch /home/lovelace/again/go")
+	rig.Until(t, "both have ended", rig.ComeUp, func() bool {
+		return c.Job(t, running).State == "COMPLETED" && c.Job(t, failing).State == "FAILED"
+	})
+	if runs := c.Shell(t, "manager", "wc -l < /home/lovelace/runs; wc -l < /home/lovelace/again/started"); runs != "2\n2" {
+		t.Errorf("the jobs have begun %q times", runs)
+	}
+	if got := taskLog(t, c, running); !strings.HasPrefix(got, "done on compute") {
+		t.Errorf("the job that was run again printed %q", got)
+	}
+	listed := map[string]int{}
+	for _, job := range c.Jobs(t) {
+		listed[job.Id]++
+	}
+	if listed[running] != 1 || listed[failing] != 1 {
+		t.Errorf("ListJobs has the jobs %v times", listed)
+	}
 }
