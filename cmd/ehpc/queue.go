@@ -87,10 +87,10 @@ func (c *cli) newQueueChangeCommand(verb, action, short, done string) *cobra.Com
 
 func (c *cli) newQueueSetCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:     "set CLUSTER QUEUE HOST...",
+		Use:     "set CLUSTER QUEUE NODE...",
 		Short:   "Move compute nodes to a queue; the jobs that run on them go on",
 		Example: "  ehpc queue set lab night compute001 compute002",
-		Args:    argsFrom("HOST", "CLUSTER", "QUEUE"),
+		Args:    argsFrom("NODE", "CLUSTER", "QUEUE"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			id, err := r.cluster(ctx, args[0])
 			if err != nil {

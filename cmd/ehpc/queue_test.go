@@ -40,5 +40,5 @@ func TestQueueCommands(t *testing.T) {
 	if in := s.request("SetQueue"); in.Get("QueueName") != "night" || in.Get("Node.1.Name") != "compute001" || in.Get("Node.2.Name") != "compute002" {
 		t.Errorf("sent %v", in)
 	}
-	s.run("", nil, "queue", "set", "ehpc-hz-1", "night").want(t, 2, "", "HOST")
+	s.run("", nil, "queue", "set", "ehpc-hz-1", "night").want(t, 2, "", "NODE")
 }

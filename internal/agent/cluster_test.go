@@ -62,7 +62,7 @@ func openCluster(t *testing.T, computes int) *cluster {
 	c.openProvider()
 	c.plan = hpc.NodePlan{
 		ClusterID: clusterID, ClusterName: "agent", Scheduler: "slurm",
-		Queues:   []hpc.Queue{{Name: hpc.DefaultQueue, Default: true}},
+		Queues:   []hpc.Queue{{Name: hpc.DefaultQueue, Default: true}, {Name: "elsewhere"}}, // the second for the suite
 		Accounts: []hpc.Account{{Name: "ann", UID: 20001, Group: hpc.UsersName, PasswordHash: "*"}, {Name: "bob", UID: 20002, Group: hpc.WheelName, PasswordHash: "*"}},
 		Secrets:  hpc.Secrets{MungeKey: []byte(strings.Repeat("0123456789abcdef", 64))},
 	}

@@ -88,6 +88,7 @@ func testDownOthers(t *testing.T, s suite) {
 	s.idle()
 }
 
+// testMove needs a second queue, "elsewhere".
 func testMove(t *testing.T, s suite) {
 	s.idle()
 	before := s.start(s.fill(false))

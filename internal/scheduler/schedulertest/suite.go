@@ -15,7 +15,8 @@ import (
 )
 
 // Env is a running scheduler with at least one idle node and nothing queued by
-// others. Its jobs understand scripts of the lines "sleep SECONDS" and "exit CODE".
+// others, and a queue "elsewhere" without nodes. Its jobs understand scripts of the
+// lines "sleep SECONDS" and "exit CODE".
 type Env struct {
 	Scheduler scheduler.Scheduler
 	Account   string // runs the jobs
