@@ -91,21 +91,14 @@ func testDownOthers(t *testing.T, s suite) {
 // testMove needs a second queue, "elsewhere".
 func testMove(t *testing.T, s suite) {
 	s.idle()
-	before := s.start(s.fill(false))
-	s.queued(before, hpc.JobRunning)
 	s.must("move", s.Scheduler.Move(t.Context(), s.Node, "elsewhere"))
 	s.until("the node is in the other queue", func() bool { return s.node().Queue == "elsewhere" })
-	after := s.start(s.fill(false))
-	s.queued(before, hpc.JobRunning)
-	s.must("cancel", s.Scheduler.Cancel(t.Context(), before))
-	s.ended(before)
-	s.idle()
-	s.queued(after, hpc.JobPending) // it waits for every node
+	id := s.start(s.fill(false))
+	s.queued(id, hpc.JobPending) // it waits for every node
 	s.must("move", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
 	s.must("move again", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
 	s.until("the node is back", func() bool { return s.node().Queue == hpc.DefaultQueue })
-	s.queued(after, hpc.JobRunning)
-	s.must("cancel", s.Scheduler.Cancel(t.Context(), after))
-	s.ended(after)
-	s.idle()
+	s.queued(id, hpc.JobRunning)
+	s.must("cancel", s.Scheduler.Cancel(t.Context(), id))
+	s.ended(id)
 }

@@ -46,10 +46,10 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"a drained node takes no jobs until it is resumed", testDrain},
 		{"a busy node is not removed", testRemoveBusy},
 		{"unknown nodes are told apart", testUnknownNodes},
-		{"a busy node is moved to another queue and back", testMove},
 		{"a node that is down gives its rerunable job back", testDownRerunable},
 		{"a node that is down fails its other jobs", testDownOthers},
 		{"a job over its walltime is stopped", testWalltime},
+		{"a node is moved to another queue and back", testMove},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
