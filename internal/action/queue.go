@@ -138,7 +138,7 @@ func (s *Service) SetQueue(ctx context.Context, q *api.SetQueueRequest) (*api.Se
 		}
 		var names []string
 		for _, n := range nodes {
-			if err := tx.MoveNode(ctx, n.ID, row.Name); err != nil {
+			if err := tx.MoveNode(ctx, n, row.Name); err != nil {
 				return nil, "", err
 			}
 			names = append(names, n.Hostname)

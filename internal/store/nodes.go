@@ -116,9 +116,13 @@ func (tx Tx) NoteSched(ctx context.Context, id, state string, cores, memoryMB in
 }
 
 // MoveNode puts a node into another queue.
-func (tx Tx) MoveNode(ctx context.Context, id, queue string) error {
+func (tx Tx) MoveNode(ctx context.Context, n *Node, queue string) error {
+	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
+	if err != nil {
+		return err
+	}
 	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("queue = ?", queue).Where("id = ?", id).Exec(ctx))
+		Set("rev = rev + 1").Set("queue = ?", queue).Set("seq = ?", seq).Where("id = ?", n.ID).Exec(ctx))
 }
 
 // UnwantNode marks a node for removal, with force even while it is busy.
