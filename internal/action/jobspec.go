@@ -29,16 +29,16 @@ func jobSpec(q *api.SubmitJobRequest, account *store.Account, queues []*store.Qu
 		return hpc.JobSpec{}, err
 	}
 	spec := hpc.JobSpec{Token: newJobToken(), Name: orElse(q.Name, jobNameOf(q.CommandLine)), Account: account.Name,
-		UID: account.UID, Script: script(q.CommandLine), Queue: q.JobQueue, Nodes: deref(q.Node, 0),
+		UID: account.UID, Script: batchScript(q), Queue: q.JobQueue, Nodes: deref(q.Node, 0),
 		Tasks: deref(q.Task, 0), Threads: deref(q.Thread, 0), GPUs: deref(q.Gpu, 0), Array: q.ArrayRequest,
 		Rerunable: deref(q.ReRunable, false), Priority: deref(q.Priority, 0)}
 	home := "/home/" + account.Name
 	spec.Dir = inHome(home, q.PackagePath)
 	var err error
-	if spec.Stdout, err = outputPath(home, "StdoutRedirectPath", q.StdoutRedirectPath); err != nil {
+	if spec.Stdout, err = outputPath(home, "StdoutRedirectPath", q.StdoutRedirectPath, q.ArrayRequest != ""); err != nil {
 		return spec, err
 	}
-	if spec.Stderr, err = outputPath(home, "StderrRedirectPath", q.StderrRedirectPath); err != nil {
+	if spec.Stderr, err = outputPath(home, "StderrRedirectPath", q.StderrRedirectPath, q.ArrayRequest != ""); err != nil {
 		return spec, err
 	}
 	if q.Cpu != nil && q.Task == nil && q.Thread == nil {
@@ -69,14 +69,11 @@ func checkSpec(q *api.SubmitJobRequest, spec hpc.JobSpec, queues []*store.Queue)
 	if spec.Priority < -maxPriority || spec.Priority > maxPriority {
 		return badJob("Priority", "%d is not between %d and %d", spec.Priority, -maxPriority, maxPriority)
 	}
-	if spec.Array != "" {
-		r, err := hpc.ParseArray(spec.Array)
-		if err != nil {
-			return badJob("ArrayRequest", "%v", err)
-		}
-		if r.Len() > maxArrayTasks || r.Last > maxArrayTasks {
-			return badJob("ArrayRequest", "%s has more than %d tasks or an index beyond that", spec.Array, maxArrayTasks)
-		}
+	if err := checkArray(spec.Array); err != nil {
+		return badJob("ArrayRequest", "%v", err)
+	}
+	if err := checkSteps(q); err != nil {
+		return err
 	}
 	if strings.ContainsRune(q.CommandLine, 0) {
 		return badJob("CommandLine", "it holds a NUL byte")
@@ -91,6 +88,21 @@ func checkSpec(q *api.SubmitJobRequest, spec hpc.JobSpec, queues []*store.Queue)
 	if spec.Queue != "" && !slices.ContainsFunc(queues, known) {
 		return badJob("JobQueue", "%q does not exist in this cluster", spec.Queue)
 	}
+	return checkInputFile(q, spec)
+}
+
+// checkArray refuses ranges that no cluster takes; "" is none.
+func checkArray(text string) error {
+	if text == "" {
+		return nil
+	}
+	r, err := hpc.ParseArray(text)
+	if err != nil {
+		return err
+	}
+	if r.Len() > maxArrayTasks || r.Last > maxArrayTasks {
+		return fmt.Errorf("%s has more than %d tasks or an index beyond that", text, maxArrayTasks)
+	}
 	return nil
 }
 
@@ -104,8 +116,7 @@ func refuseUnbuiltJob(q *api.SubmitJobRequest) error {
 	for _, p := range []struct {
 		name  string
 		given bool
-	}{{"ContainerId", q.ContainerId != ""}, {"InputFileUrl", q.InputFileUrl != ""}, {"UnzipCmd", q.UnzipCmd != ""},
-		{"PostCmdLine", q.PostCmdLine != ""}, {"JobRetry", q.JobRetry != (api.SubmitJobRequestJobRetry{})}} {
+	}{{"ContainerId", q.ContainerId != ""}, {"JobRetry", q.JobRetry != (api.SubmitJobRequestJobRetry{})}} {
 		if p.given {
 			refused = append(refused, p.name)
 		}
@@ -149,7 +160,7 @@ func inHome(home, p string) string {
 }
 
 // outputPath is where a job's output goes: "" for the scheduler's default.
-func outputPath(home, param, p string) (string, error) {
+func outputPath(home, param, p string, array bool) (string, error) {
 	if p == "" {
 		return "", nil
 	}
@@ -157,8 +168,8 @@ func outputPath(home, param, p string) (string, error) {
 	if full != home && !strings.HasPrefix(full, home+"/") {
 		return "", badJob(param, "%q is not inside the account's home %s", p, home)
 	}
-	if full == home || strings.HasSuffix(p, "/") {
-		full += "/slurm-%j.out" // a directory (spec: SubmitJob, StdoutRedirectPath)
+	if full == home || strings.HasSuffix(p, "/") { // a directory (spec: SubmitJob, StdoutRedirectPath)
+		full += map[bool]string{false: "/slurm-%j.out", true: "/slurm-%A_%a.out"}[array]
 	}
 	if strings.ContainsFunc(full, unicode.IsControl) {
 		return "", badJob(param, "it holds a control character")

@@ -48,8 +48,13 @@ func TestPathsStartFromTheHome(t *testing.T) {
 		}
 	}
 	for _, p := range []string{"/etc/passwd", "../x", "/home/worker/../other/x", "/home/workerx/y", "a\nb", "~/../x"} {
-		if got, err := outputPath("/home/worker", "StdoutRedirectPath", p); err == nil {
+		if got, err := outputPath("/home/worker", "StdoutRedirectPath", p, false); err == nil {
 			t.Errorf("output to %q was allowed, as %q", p, got)
+		}
+	}
+	for array, want := range map[bool]string{false: "/home/worker/out/slurm-%j.out", true: "/home/worker/out/slurm-%A_%a.out"} {
+		if got, err := outputPath("/home/worker", "StdoutRedirectPath", "out/", array); err != nil || got != want {
+			t.Errorf("output to a directory goes to %q, %v, want %q", got, err, want)
 		}
 	}
 }
@@ -84,8 +89,8 @@ func FuzzJobSpec(f *testing.F) {
 
 func TestEverythingUnbuiltIsNamed(t *testing.T) {
 	t.Parallel()
-	err := refuseUnbuiltJob(&api.SubmitJobRequest{ContainerId: "c", UnzipCmd: "tar", PostCmdLine: "true"})
-	if err == nil || !strings.Contains(err.Error(), "ContainerId, UnzipCmd, PostCmdLine: not available") {
+	err := refuseUnbuiltJob(&api.SubmitJobRequest{ContainerId: "c", JobRetry: api.SubmitJobRequestJobRetry{Count: new(int)}})
+	if err == nil || !strings.Contains(err.Error(), "ContainerId, JobRetry: not available") {
 		t.Errorf("error %v", err)
 	}
 }

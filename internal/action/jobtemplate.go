@@ -10,7 +10,6 @@ import (
 	"unicode"
 
 	"ehpc/api"
-	"ehpc/internal/hpc"
 	"ehpc/internal/store"
 )
 
@@ -136,10 +135,8 @@ func checkTemplate(q *api.CreateJobTemplateRequest, attempt string) error {
 			return bad("Priority", strconv.Quote(q.Priority)+" is not a whole number within 1000000000 of 0")
 		}
 	}
-	if q.ArrayRequest != "" {
-		if _, err := hpc.ParseArray(q.ArrayRequest); err != nil {
-			return bad("ArrayRequest", "is no range of indices: "+err.Error())
-		}
+	if err := checkArray(q.ArrayRequest); err != nil {
+		return bad("ArrayRequest", "is no range of indices for a job: "+err.Error())
 	}
 	for name, n := range map[string]*int{"Node": q.Node, "Task": q.Task, "Thread": q.Thread, "Gpu": q.Gpu} {
 		if deref(n, 0) < 0 || deref(n, 0) > 100_000 {

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"ehpc/api"
 	"ehpc/internal/auth"
 	"ehpc/internal/config"
+	"ehpc/internal/fetch"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 	"ehpc/internal/provider"
@@ -47,7 +49,11 @@ type Service struct {
 	Submitted func()                                                    // wakes the one that releases jobs
 	UpToDate  func(ctx context.Context, clusterID string) (bool, error) // whether the nodes that can be reached match the rows
 	Version   string                                                    // of this program
+	Lookup    fetch.Lookup                                              // of the hosts of input files; nil: the system's
 	Log       *slog.Logger
+
+	fetching sync.Once
+	fetcher  *fetch.Fetcher
 }
 
 // Handler serves one action; request and answer are those of package api.

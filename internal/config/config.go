@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"os"
 	"regexp"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -30,6 +31,32 @@ type Config struct {
 	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
 	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
 	MaxClusters   int                `yaml:"max_clusters"`   // per owner
+	InputFiles    InputFiles         `yaml:"input_files"`    // that jobs name by a URL
+}
+
+// InputFiles is what the service fetches for SubmitJob's InputFileUrl.
+type InputFiles struct {
+	Limit   int           `yaml:"limit"`   // of one, in bytes
+	Timeout time.Duration `yaml:"timeout"` // SubmitJob waits so long for one
+	Allow   []string      `yaml:"allow"`   // prefixes of addresses that are not public, and may be fetched from
+}
+
+// inputFileLimit is what a node takes as one file, in bytes; longestFetch leaves
+// room for the rest of SubmitJob within the ten seconds that clients wait.
+const (
+	inputFileLimit = 16 << 20
+	longestFetch   = 8 * time.Second
+)
+
+// Prefixes are those that may be fetched from, which Check has found sound.
+func (f InputFiles) Prefixes() []netip.Prefix {
+	var list []netip.Prefix
+	for _, text := range f.Allow {
+		if p, err := netip.ParsePrefix(text); err == nil {
+			list = append(list, p)
+		}
+	}
+	return list
 }
 
 // Overcommit is how many times the machine's cores and memory may be promised.
@@ -53,6 +80,7 @@ func Default() Config {
 		Network:       "10.240.0.0/12",
 		MaxNodes:      200,
 		MaxClusters:   50,
+		InputFiles:    InputFiles{Limit: inputFileLimit, Timeout: 2 * time.Second},
 	}
 }
 
@@ -118,6 +146,13 @@ func (c *Config) Check() error {
 	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
 	prefix, err := netip.ParsePrefix(c.Network)
 	fault(err != nil || !prefix.Addr().Is4() || prefix.Bits() > 24, "network %q is no IPv4 prefix of /24 or wider", c.Network)
+	files := c.InputFiles
+	fault(files.Limit < 0 || files.Limit > inputFileLimit, "input_files.limit %d is not between 0 and %d", files.Limit, inputFileLimit)
+	fault(files.Timeout < time.Millisecond || files.Timeout > longestFetch, "input_files.timeout %s is not between 1ms and %s", files.Timeout, longestFetch)
+	for i, text := range files.Allow {
+		_, err := netip.ParsePrefix(text)
+		fault(err != nil, "input_files.allow[%d] %q is no prefix of addresses, such as 10.1.0.0/16", i, text)
+	}
 	names := map[string]bool{}
 	for i, t := range c.InstanceTypes {
 		fault(t.Name == "" || names[t.Name], "instance_types[%d].name %q is empty or twice there", i, t.Name)

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 func write(t *testing.T, text string) string {
@@ -37,8 +38,8 @@ func TestConfig(t *testing.T) {
 		}
 	})
 	t.Run("all faults are reported at once", func(t *testing.T) {
-		_, err := Load(write(t, "max_nodes: 0\nnetwork: nowhere\nlogin_type: none\n"))
-		for _, want := range []string{"max_nodes", "network", "login_type"} {
+		_, err := Load(write(t, "max_nodes: 0\nnetwork: nowhere\nlogin_type: none\ninput_files: {limit: -1, timeout: 1m, allow: [10.0.0.0/8, inside]}\n"))
+		for _, want := range []string{"max_nodes", "network", "login_type", "input_files.limit", "input_files.timeout 1m0s", `input_files.allow[1] "inside"`} {
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("err = %v, want it to name %s", err, want)
 			}
@@ -62,6 +63,12 @@ func TestConfig(t *testing.T) {
 			if _, err := Load(write(t, text)); err == nil || !strings.Contains(err.Error(), "number") && !strings.Contains(err.Error(), "figure") {
 				t.Errorf("%s: err = %v", text, err)
 			}
+		}
+	})
+	t.Run("what input files may cost keeps its defaults where nothing is said", func(t *testing.T) {
+		c, err := Load(write(t, "input_files: {allow: [10.1.0.0/16]}\n"))
+		if err != nil || c.InputFiles.Limit != inputFileLimit || c.InputFiles.Timeout != 2*time.Second || len(c.InputFiles.Prefixes()) != 1 {
+			t.Fatalf("%+v, %v", c.InputFiles, err)
 		}
 	})
 	t.Run("a table of instance types replaces the built-in one", func(t *testing.T) {

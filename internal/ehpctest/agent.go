@@ -24,6 +24,7 @@ type Agent struct {
 	fail    error
 	results map[string]hpc.CommandResult
 	Files   map[string]string // "account path" -> content
+	denied  bool
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -106,8 +107,18 @@ func (a *Agent) WriteFile(_ context.Context, f link.AccountFile) error {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if a.denied {
+		return fmt.Errorf("%w: a link leads out of %s", link.ErrDenied, home)
+	}
 	a.Files[f.Account+" "+f.Path] = string(f.Content)
 	return nil
+}
+
+// DenyFiles makes the node refuse every file that is to be written.
+func (a *Agent) DenyFiles() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.denied = true
 }
 
 // Keep puts a file on the node: "account path" and its content.

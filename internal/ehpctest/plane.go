@@ -30,6 +30,7 @@ type Plane struct {
 	Key     auth.Key
 
 	t    *testing.T
+	dir  string
 	stop func()
 }
 
@@ -72,7 +73,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
 	loops.Go(func() { ctl.Run(ctx) })
-	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.URL, t: t}
+	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.URL, t: t, dir: o.Dir}
 	p.stop = sync.OnceFunc(func() {
 		web.Close()
 		cancel()

@@ -16,7 +16,8 @@ import (
 
 // Submit implements scheduler.Driver.
 func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
-	job.Stdout, job.Stderr = outputFile(job.Stdout), outputFile(job.Stderr)
+	array := job.Array != ""
+	job.Stdout, job.Stderr = outputFile(job.Stdout, array), outputFile(job.Stderr, array)
 	argv, err := sbatchArgs(job)
 	if err != nil {
 		return "", err
@@ -33,9 +34,10 @@ func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 }
 
 // outputFile is the file for the output at path, which may be a directory.
-func outputFile(path string) string {
+func outputFile(path string, array bool) string {
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
-		return strings.TrimSuffix(path, "/") + "/slurm-%j.out"
+		name := map[bool]string{false: "/slurm-%j.out", true: "/slurm-%A_%a.out"}[array]
+		return strings.TrimSuffix(path, "/") + name
 	}
 	return path
 }

@@ -135,8 +135,11 @@ func TestOutputMayBeADirectory(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for path, want := range map[string]string{"": "", dir: dir + "/slurm-%j.out", dir + "/": dir + "/slurm-%j.out", dir + "/out": dir + "/out"} {
-		if got := outputFile(path); got != want {
+		if got := outputFile(path, false); got != want {
 			t.Errorf("%q goes to %q, want %q", path, got, want)
 		}
+	}
+	if got, want := outputFile(dir, true), dir+"/slurm-%A_%a.out"; got != want {
+		t.Errorf("an array's output goes to %q, want %q", got, want)
 	}
 }

@@ -1,0 +1,77 @@
+package ehpctest
+
+import (
+	"database/sql"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// observed are the columns that follow what is seen of nodes and schedulers,
+// whatever is asked for meanwhile.
+var observed = map[string][]string{
+	"clusters": {"cursor"},
+	"nodes":    {"rev", "plan", "sched_state", "cores_used", "memory_used"},
+}
+
+// dump is everything that a plane's store holds, a line for each row.
+func (p *Plane) dump(t *testing.T) string {
+	t.Helper()
+	db, err := sql.Open("sqlite", "file:"+p.dir+"/ehpc.db?mode=ro&_pragma=busy_timeout(10000)")
+	must(t, err)
+	defer db.Close()
+	var lines []string
+	for _, table := range strings.Fields(column(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")) {
+		if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "bun_") {
+			continue
+		}
+		var shown []string
+		for _, name := range strings.Fields(column(t, db, "SELECT name FROM pragma_table_info('"+table+"')")) {
+			if !slices.Contains(observed[table], name) {
+				shown = append(shown, fmt.Sprintf("quote(%q)", name))
+			}
+		}
+		rows := column(t, db, "SELECT "+strings.Join(shown, " || ' ' || ")+" FROM "+table+" ORDER BY 1")
+		for row := range strings.Lines(rows) {
+			lines = append(lines, table+" "+strings.TrimSpace(row))
+		}
+	}
+	return strings.Join(lines, "\n")
+}
+
+// column is the one column of a query's result, a line for each row.
+func column(t *testing.T, db *sql.DB, query string) string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), query)
+	must(t, err)
+	defer rows.Close()
+	var b strings.Builder
+	for rows.Next() {
+		var text string
+		must(t, rows.Scan(&text))
+		b.WriteString(text + "\n")
+	}
+	must(t, rows.Err())
+	return b.String()
+}
+
+// unchanged holds the store to what it was.
+func (p *Plane) unchanged(t *testing.T, before string) {
+	t.Helper()
+	after := p.dump(t)
+	if after == before {
+		return
+	}
+	was, is := strings.Split(before, "\n"), strings.Split(after, "\n")
+	for _, line := range was {
+		if !slices.Contains(is, line) {
+			t.Errorf("the store does not hold any more: %.300s", line)
+		}
+	}
+	for _, line := range is {
+		if !slices.Contains(was, line) {
+			t.Errorf("the store holds now: %.300s", line)
+		}
+	}
+}
