@@ -32,7 +32,7 @@ func (a *Agent) apply(ctx context.Context, plan hpc.NodePlan) error {
 			return err
 		}
 	}
-	if err := a.makeHostKey(ctx); err != nil {
+	if err := a.setRootPassword(plan.Root.PasswordHash); err != nil {
 		return err
 	}
 	files, err := engine.Files(plan)

@@ -126,8 +126,7 @@ func TestNode(t *testing.T) {
 		}
 	})
 	t.Run("a service that does not come up ends its error with its log", func(t *testing.T) {
-		plan := c.plan
-		plan.Self = plan.Members[0]
+		plan := c.planOf(c.plan.Members[0])
 		plan.Secrets.MungeKey = []byte("short")
 		err := c.hub.Node("i-manager").Apply(t.Context(), plan)
 		if err == nil || !strings.Contains(err.Error(), "cannot bring up munged") || !strings.Contains(err.Error(), "munged: Error:") {

@@ -3,6 +3,7 @@ package ehpctest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +24,10 @@ type Agent struct {
 	plans   int
 	fail    error
 	results map[string]hpc.CommandResult
-	Files   map[string]string // "account path" -> content
-	denied  bool
+
+	forgotten []string
+	Files     map[string]string // "account path" -> content
+	denied    bool
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -135,4 +138,26 @@ func (a *Agent) ReadFile(_ context.Context, part link.AccountPart) ([]byte, erro
 	content := a.Files[part.Account+" "+part.Path]
 	from := min(part.Offset, int64(len(content)))
 	return []byte(content[from:min(from+part.Size, int64(len(content)))]), nil
+}
+
+// AuthorizedKeys reads what was kept as the account's file of keys.
+func (a *Agent) AuthorizedKeys(_ context.Context, account string) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return []byte(a.Files[account+" .ssh/authorized_keys"]), nil
+}
+
+// ForgetCommand notes that the result of a command was received.
+func (a *Agent) ForgetCommand(_ context.Context, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forgotten = append(a.forgotten, id)
+	return nil
+}
+
+// Forgotten are the commands whose results were received.
+func (a *Agent) Forgotten() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.forgotten)
 }

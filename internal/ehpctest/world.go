@@ -209,3 +209,5 @@ func (absent) WriteFile(context.Context, link.AccountFile) error { return link.E
 func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 	return nil, link.ErrAbsent
 }
+func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
+func (absent) ForgetCommand(context.Context, string) error            { return link.ErrAbsent }

@@ -76,6 +76,8 @@ type NodePlan struct {
 	Queues      []Queue
 	Accounts    []Account
 	Secrets     Secrets // JWTKey is empty except on the manager
+	SSH         SSHKeys
+	Root        RootLogin // empty except on login nodes
 }
 
 // Manager is the member that runs the scheduler's controller.

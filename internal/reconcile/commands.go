@@ -59,7 +59,10 @@ func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) erro
 	if result.Status == hpc.CommandRunning && len(result.Output) <= o.Printed {
 		return nil
 	}
-	return ctl.saveResult(ctx, o, result)
+	if err := ctl.saveResult(ctx, o, result); err != nil || result.Status == hpc.CommandRunning {
+		return err
+	}
+	return node.ForgetCommand(ctx, o.ID) // what is not forgotten now the node drops by itself, in time
 }
 
 // missCommand gives a command up once its node has been away past its time limit.

@@ -67,6 +67,20 @@ func (tx Tx) Cluster(ctx context.Context, id string) (*Cluster, error) {
 	return c, notFound(err)
 }
 
+// ClusterNamed returns the only cluster of that name, whoever owns it; ErrNotFound
+// if there is none, or several.
+func (tx Tx) ClusterNamed(ctx context.Context, name string) (*Cluster, error) {
+	var rows []*Cluster
+	err := tx.db.NewSelect().Model(&rows).Where("name = ? AND deleted IS NULL", name).Limit(2).Scan(ctx)
+	if err == nil && len(rows) != 1 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
 // LockCluster is Cluster inside a transaction that decides on the row: it
 // raises the row's revision first, so that no other can decide meanwhile.
 func (tx Tx) LockCluster(ctx context.Context, id string) (*Cluster, error) {
