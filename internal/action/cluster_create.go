@@ -31,6 +31,9 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 	if err := hpc.CheckQueueName(orElse(q.JobQueue, hpc.DefaultQueue)); err != nil {
 		return nil, api.InvalidParams.Errorf("cannot create a cluster: JobQueue: %v", err)
 	}
+	if err := checkScripts(q); err != nil {
+		return nil, err
+	}
 	secrets, err := s.newSecrets(ctx, q)
 	if err != nil {
 		return nil, err
@@ -79,6 +82,9 @@ func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets h
 		if err := tx.InsertQueue(ctx, q); err != nil {
 			return err
 		}
+	}
+	if err := tx.InsertPostScripts(ctx, postScripts(c.ID, q)); err != nil {
+		return err
 	}
 	if err := tx.InsertTask(ctx, task); err != nil {
 		return err
@@ -176,8 +182,6 @@ func refuseUnbuilt(q *api.CreateClusterRequest) error {
 		return api.InvalidParams.Errorf("cannot create a cluster: HaEnable (management nodes in pairs) is not available; leave it out or give false")
 	case q.ImageOwnerAlias != "" && q.ImageOwnerAlias != "system":
 		return api.InvalidParams.Errorf("cannot create a cluster: ImageOwnerAlias %q: there are only system images", q.ImageOwnerAlias)
-	case len(q.PostInstallScript) > 0:
-		return api.InvalidParams.Errorf("cannot create a cluster: PostInstallScript is not available; run InvokeShellCommand once the cluster is running")
 	case q.InputFileUrl != "":
 		return api.InvalidParams.Errorf("cannot create a cluster: InputFileUrl is not available; use CreateJobFile once the cluster is running")
 	case len(q.AddOns) > 0:

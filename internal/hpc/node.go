@@ -78,6 +78,7 @@ type NodePlan struct {
 	Secrets     Secrets // JWTKey is empty except on the manager
 	SSH         SSHKeys
 	Root        RootLogin // empty except on login nodes
+	Prepare     bool      `json:",omitempty"` // all but the scheduler's daemons
 }
 
 // Manager is the member that runs the scheduler's controller.
