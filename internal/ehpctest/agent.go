@@ -26,6 +26,8 @@ type Agent struct {
 	results map[string]hpc.CommandResult
 
 	forgotten []string
+	commands  []hpc.Command     // that were started
+	prepared  int               // plans that left the scheduler out
 	Files     map[string]string // "account path" -> content
 	denied    bool
 }
@@ -61,8 +63,11 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 		a.plan = plan
 		a.plans++
 	}
+	if plan.Prepare {
+		a.prepared++
+	}
 	a.mu.Unlock()
-	if err == nil && plan.Self.HasRole(hpc.RoleCompute) {
+	if err == nil && !plan.Prepare && plan.Self.HasRole(hpc.RoleCompute) {
 		a.world.SchedulerOf(plan.ClusterID).AddNode(plan.Self.Hostname, plan.Self.Cores)
 	}
 	return err
@@ -83,6 +88,11 @@ func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	if _, ran := a.results[cmd.ID]; ran {
 		return fmt.Errorf("command %s was started twice", cmd.ID)
 	}
+	a.commands = append(a.commands, cmd)
+	if len(cmd.Files) > 0 {
+		a.results[cmd.ID] = a.world.scriptsResult()
+		return nil
+	}
 	if cmd.Content == Endless {
 		a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandRunning}
 		return nil
@@ -96,6 +106,9 @@ func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, known := a.results[id]
+	if known && slices.ContainsFunc(a.commands, func(c hpc.Command) bool { return c.ID == id && len(c.Files) > 0 }) {
+		return a.world.scriptsResult(), nil
+	}
 	if !known {
 		return r, link.ErrUnknownCommand
 	}

@@ -31,6 +31,36 @@ type World struct {
 	onEnd      map[string]func(hpc.Run)   // by cluster id, called when a job's script comes to its end
 	changed    func()                     // of the plane that runs
 	silent     map[string]bool            // cluster ids whose scheduler answers nothing
+	scripts    scriptsFate
+}
+
+// scriptsFate is what becomes of post-install scripts on all nodes.
+type scriptsFate struct{ held, failed bool }
+
+// HoldScripts keeps post-install scripts running, or lets them end.
+func (w *World) HoldScripts(held bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scripts.held = held
+}
+
+// FailScripts lets post-install scripts end with an exit status that is not 0.
+func (w *World) FailScripts(failed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scripts.failed = failed
+}
+
+func (w *World) scriptsResult() hpc.CommandResult {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.scripts.held:
+		return hpc.CommandResult{Status: hpc.CommandRunning}
+	case w.scripts.failed:
+		return hpc.CommandResult{Status: hpc.CommandFinished, ExitCode: 3, Output: "no such package", Finished: time.Now()}
+	}
+	return hpc.CommandResult{Status: hpc.CommandFinished, Output: "prepared", Finished: time.Now()}
 }
 
 // NewWorld makes a world without anything in it.
