@@ -81,7 +81,8 @@ func (a *Agent) State(context.Context) (hpc.NodeState, error) {
 // Endless is a command that never ends.
 const Endless = "sleep infinity"
 
-// StartCommand "runs" a command at once: it prints the command itself.
+// StartCommand "runs" a command at once: it prints the command itself, and ends
+// as "exit N" says.
 func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -97,7 +98,9 @@ func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 		a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandRunning}
 		return nil
 	}
-	a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandFinished, Output: a.spec.Hostname + ": " + cmd.Content, Finished: time.Now()}
+	exitCode := 0
+	fmt.Sscanf(cmd.Content, "exit %d", &exitCode) // anything else ends well
+	a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandFinished, ExitCode: exitCode, Output: a.spec.Hostname + ": " + cmd.Content, Finished: time.Now()}
 	return nil
 }
 

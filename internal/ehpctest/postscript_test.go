@@ -145,6 +145,27 @@ func TestACommandsResultIsForgottenByItsNode(t *testing.T) {
 	}
 }
 
+func TestACommandThatFailsHasStillBeenRun(t *testing.T) {
+	t.Parallel()
+	p := Start(t, NewWorld(provfake.Options{}), Options{})
+	id := p.Create(t, 0)
+	var a api.InvokeShellCommandResponse
+	must(t, p.Do(t.Context(), &api.InvokeShellCommandRequest{ClusterId: id, Command: "exit 3"}, &a))
+	p.Until(t, "it has ended", func() bool {
+		var r api.ListInvocationResultsResponse
+		must(t, p.Do(t.Context(), &api.ListInvocationResultsRequest{ClusterId: id, CommandId: a.CommandId}, &r))
+		for _, result := range r.InvocationResults.InvocationResult {
+			if result.InvokeRecordStatus == "Running" {
+				return false
+			}
+			if result.ExitCode != 3 || !result.Success || result.InvokeRecordStatus != "Finished" {
+				t.Errorf("got %+v", result)
+			}
+		}
+		return true
+	})
+}
+
 func TestWithoutScriptsNothingIsPrepared(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})
