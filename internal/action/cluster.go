@@ -249,7 +249,7 @@ func (s *Service) describe(c *store.Cluster) api.DescribeClusterClusterInfo {
 			info.PostInstallScripts = &api.DescribeClusterPostInstallScripts{}
 		}
 		info.PostInstallScripts.PostInstallScriptInfo = append(info.PostInstallScripts.PostInstallScriptInfo,
-			api.DescribeClusterPostInstallScriptInfo{Url: script.Url, Args: script.Args})
+			api.DescribeClusterPostInstallScriptInfo(script))
 	}
 	for _, app := range q.Application {
 		name, version, _ := strings.Cut(app.Tag, "_")

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"ehpc/internal/link"
 )
 
 // What is kept of commands that have ended. A server that received a result has
@@ -30,10 +32,13 @@ func (j journal) files(id string) string     { return filepath.Join(j.dir, id+".
 // ForgetCommand implements link.Node.
 func (a *Agent) ForgetCommand(_ context.Context, id string) error {
 	e, err := a.journal.entry(id)
-	if err != nil || a.running(e) {
+	if errors.Is(err, link.ErrUnknownCommand) || err == nil && a.running(e) {
 		return nil
 	}
-	return a.journal.forget(id)
+	if err == nil {
+		err = a.journal.forget(id)
+	}
+	return err
 }
 
 // forget drops what is kept of a command that has ended.
