@@ -1,6 +1,7 @@
 #!/bin/bash
 # Installs the Debian packages the host needs to run nodes, and those that are
-# named as arguments, as far as they are missing. Does nothing, and needs no root, when all are there.
+# named as arguments, as far as they are missing. Does nothing, and needs no root,
+# when all are there.
 set -euo pipefail
 
 # runc runs nodes, iproute2 and nftables make their networks, mmdebstrap makes
