@@ -13,6 +13,7 @@ import (
 
 	"ehpc/internal/fetch"
 	"ehpc/internal/hpc"
+	"ehpc/internal/link"
 	"ehpc/internal/store"
 )
 
@@ -194,8 +195,11 @@ func (ctl *Control) scriptsCommand(ctx context.Context, o store.OpenCommand) (cm
 		return cmd, false, err
 	}
 	i := slices.IndexFunc(nodes, func(n *store.Node) bool { return n.ID == o.NodeID })
-	if i < 0 || scriptsID(nodes[i]) != o.ID || nodes[i].Status != hpc.NodeInit {
+	if i < 0 || scriptsID(nodes[i]) != o.ID {
 		return cmd, false, nil
+	}
+	if nodes[i].Status == hpc.NodeUninit { // its machine is being replaced
+		return cmd, false, link.ErrAbsent
 	}
 	rows, err := tx.PostScripts(ctx, o.ClusterID, true)
 	if err != nil {
