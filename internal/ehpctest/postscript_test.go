@@ -128,6 +128,13 @@ func TestPostInstallScripts(t *testing.T) {
 		})
 		onEach(t, 1)
 	})
+	t.Run("they go with their cluster", func(t *testing.T) {
+		must(t, p.Do(t.Context(), &api.DeleteClusterRequest{ClusterId: id}, nil))
+		p.Until(t, "the scripts are gone", func() bool {
+			rows, err := p.Store.Read().PostScripts(t.Context(), id, true)
+			return err == nil && len(rows) == 0
+		})
+	})
 }
 
 func TestACommandsResultIsForgottenByItsNode(t *testing.T) {

@@ -135,8 +135,11 @@ func (tx Tx) UnwantCluster(ctx context.Context, id string, now time.Time) error 
 }
 
 // DropCluster ends a cluster whose nodes and volume are gone. Its row stays
-// for its log and its jobs, without the secrets.
+// for its log and its jobs, without the secrets and the scripts.
 func (tx Tx) DropCluster(ctx context.Context, id string, now time.Time) error {
+	if _, err := tx.db.NewDelete().Model((*PostScript)(nil)).Where("cluster_id = ?", id).Exec(ctx); err != nil {
+		return err
+	}
 	return one(tx.db.NewUpdate().Model((*Cluster)(nil)).
 		Set("rev = rev + 1").Set("deleted = ?", now).Set("secrets = ''").
 		Where("id = ? AND deleted IS NULL", id).Exec(ctx))
