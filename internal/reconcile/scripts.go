@@ -138,7 +138,7 @@ func (ctl *Control) fetchScript(ctx context.Context, s *store.PostScript) error 
 	level, line := store.Info, fmt.Sprintf("post-install script %d fetched from %s (%d bytes)", s.Position, shown(s.URL), len(content))
 	if err != nil {
 		s.Reason = fmt.Sprintf("cannot fetch post-install script %d from %s: %v", s.Position, shown(s.URL), err)
-		s.RetryAt = now.Add(ctl.Limits.backoff(s.Attempts))
+		s.RetryAt = now.Add(ctl.Limits.backoff(min(s.Attempts, attemptsLimit)))
 		s.Attempts++
 		level, line = store.Warn, s.Reason
 	} else {
