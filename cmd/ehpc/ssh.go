@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -66,7 +67,11 @@ func (c *cli) gateway() (sshWay, error) {
 	if err != nil {
 		return sshWay{}, err
 	}
-	address, key := first(c.env(envSSH), file[envSSH]), first(c.env(envSSHHostKey), file[envSSHHostKey])
+	sources := []source{c.env, func(name string) string { return file[name] }}
+	if c.where.file != "" {
+		slices.Reverse(sources) // a file that is named on the command line is a flag
+	}
+	address, key := find(sources, envSSH), find(sources, envSSHHostKey)
 	if address == "" || key == "" {
 		return sshWay{}, &failure{"log in", errors.New(envSSH + " and " + envSSHHostKey + " are not set; a service that lets people in writes them into its credentials.env")}
 	}
