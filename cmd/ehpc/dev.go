@@ -56,7 +56,7 @@ is started on the same directory.`,
 	f.StringVar(&o.data, "data", defaultData(), "data directory")
 	f.StringVar(&o.cache, "cache", image.DefaultDir, "where node images are kept")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8412", "address to serve on, port 0 for a free one")
-	f.StringVar(&o.ssh, "ssh", "", `address for logins over ssh, or "off" (default `+gatewayAddress+`, a free port beside --listen with port 0)`)
+	f.StringVar(&o.ssh, "ssh", "", "`ADDRESS` for logins over ssh, or off (default "+gatewayAddress+", a free port beside a --listen with port 0)")
 	f.StringVar(&o.agent, "agent", besideMe("ehpc-agent"), "the agent's program")
 	f.StringVar(&o.config, "config", "", "configuration file")
 	f.BoolVar(&o.tls, "tls", false, "serve HTTPS with a certificate of its own (DIR/tls.crt)")

@@ -17,14 +17,14 @@ func (c *cli) newSSHCommand() *cobra.Command {
 	var account string
 	var secret passwordSource
 	cmd := c.addFlags(&cobra.Command{
-		Use:   "ssh CLUSTER [-l ACCOUNT] [-- COMMAND [ARG...]]",
+		Use:   "ssh CLUSTER [-- COMMAND...]",
 		Short: "Log in on a cluster's login node",
 		Long: `Log in on a cluster's login node, or run a command there, as an account. This
 machine's own ssh does it, through the service's gateway, whose key it checks.
-Without -l the account has the name that you have here. The password is asked for
-on the terminal unless --password-file or EHPC_PASSWORD gives it; a key of yours
-in the account's ~/.ssh/authorized_keys does as well. The exit status is the
-command's, 255 if there was no login.`,
+Without -l the account has the name that you have here. The password is asked
+for on the terminal unless --password-file or EHPC_PASSWORD gives it; a key of
+yours in the account's ~/.ssh/authorized_keys does as well. The exit status is
+the command's, 255 if there was no login.`,
 		Example: `  ehpc ssh lab -l lovelace
   ehpc ssh lab -l lovelace -- squeue --me`,
 		Args: argsFrom("CLUSTER"),
@@ -50,7 +50,7 @@ command's, 255 if there was no login.`,
 		}
 		return way.run(cmd.Context(), cmd, args[1:])
 	}
-	cmd.Flags().StringVarP(&account, "account", "l", "", "account to log in as (default: your name here)")
+	cmd.Flags().StringVarP(&account, "account", "l", "", "`ACCOUNT` to log in as (default: your name here)")
 	secret.addFlag(cmd.Flags())
 	return cmd
 }
