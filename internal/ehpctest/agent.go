@@ -86,7 +86,9 @@ const Endless = "sleep infinity"
 func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ran := a.results[cmd.ID]; ran {
+	if _, ran := a.results[cmd.ID]; ran && len(cmd.Files) > 0 {
+		return nil // as the journal has it: a server that died may not know
+	} else if ran {
 		return fmt.Errorf("command %s was started twice", cmd.ID)
 	}
 	a.commands = append(a.commands, cmd)
