@@ -26,6 +26,7 @@ build: ## bin/ehpc and bin/ehpc-agent
 ##@ Work on it
 .PHONY: test check fuzz generate soak bench clean
 test: deps image ## every test, the end-to-end ones and the foreign clients' included
+	scripts/install-deps.sh openssh-client
 	$(GO) test -count=1 -p 2 -timeout 20m ./...
 	scripts/test-compat.sh
 

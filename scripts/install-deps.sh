@@ -1,11 +1,12 @@
 #!/bin/bash
-# Installs the Debian packages the host needs to run nodes, those that are
-# missing only. Does nothing, and needs no root, when all are there.
+# Installs the Debian packages the host needs to run nodes, and those that are
+# named as arguments, as far as they are missing. Does nothing, and needs no root,
+# when all are there.
 set -euo pipefail
 
 # runc runs nodes, iproute2 and nftables make their networks, mmdebstrap makes
 # the image they stand on.
-packages=(runc iproute2 nftables mmdebstrap)
+packages=(runc iproute2 nftables mmdebstrap "$@")
 
 missing=()
 for p in "${packages[@]}"; do

@@ -53,6 +53,8 @@ func run(args []string) error {
 		return agent.PutAccountFile(args[1], args[2], os.Stdin)
 	case len(args) == 5 && args[0] == "read-file":
 		return agent.GetAccountFile(args[1], args[2], args[3], args[4], os.Stdout)
+	case len(args) == 2 && args[0] == "authorized-keys":
+		return agent.GetAuthorizedKeys(args[1], os.Getuid(), os.Stdout)
 	case len(args) == 1 && args[0] == slurm.FirstJobIDCommand:
 		return writeFirstJobID()
 	}
@@ -109,7 +111,11 @@ func serve(ctx context.Context) error {
 		var d net.Dialer
 		return d.DialContext(ctx, "unix", socket)
 	}
-	l := link.NewAgent(log, dial, link.Handler(a, map[string]http.Handler{"/scheduler/": a.SchedulerHandler()}))
+	ssh, relay := link.SSHHandler(func(ctx context.Context) (net.Conn, error) {
+		var d net.Dialer
+		return d.DialContext(ctx, "tcp", "127.0.0.1:22")
+	})
+	l := link.NewAgent(log, dial, link.Handler(a, map[string]http.Handler{"/scheduler/": a.SchedulerHandler(), ssh: relay}))
 	var wg sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
 	wg.Go(func() { a.Watch(ctx, l.Changed) })

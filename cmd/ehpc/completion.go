@@ -90,10 +90,11 @@ var choices = map[string][]string{
 
 // flagNames are the flags whose values the service knows.
 var flagNames = map[string]lister{
-	"as":    placeNames["ACCOUNT"],
-	"owner": placeNames["ACCOUNT"],
-	"node":  placeNames["NODE"],
-	"queue": placeNames["QUEUE"],
+	"account": placeNames["ACCOUNT"],
+	"as":      placeNames["ACCOUNT"],
+	"owner":   placeNames["ACCOUNT"],
+	"node":    placeNames["NODE"],
+	"queue":   placeNames["QUEUE"],
 }
 
 func inCluster(list func(ctx context.Context, r *remote, cluster string) ([]string, error)) lister {

@@ -36,6 +36,8 @@ const (
 	envKeyID       = "ALIBABA_CLOUD_ACCESS_KEY_ID"
 	envKeySecret   = "ALIBABA_CLOUD_ACCESS_KEY_SECRET"
 	envCredentials = "EHPC_CREDENTIALS"
+	envSSH         = "EHPC_SSH"          // the gateway's host:port
+	envSSHHostKey  = "EHPC_SSH_HOST_KEY" // its public key, as in authorized_keys
 )
 
 // keyNames are the names of an access key's id, secret and token, as the
@@ -65,16 +67,9 @@ type source func(name string) string
 
 // config puts together what the flags, the environment and the file say.
 func (w *connection) config(env func(string) string) (client.Config, error) {
-	path := first(w.file, env(envCredentials))
-	if path == "" {
-		path = existing(filepath.Join(env("HOME"), ".config", "ehpc", "credentials.env"))
-	}
-	file := map[string]string{}
-	if path != "" {
-		var err error
-		if file, err = readCredentials(path); err != nil {
-			return client.Config{}, err
-		}
+	path, file, err := w.settings(env)
+	if err != nil {
+		return client.Config{}, err
 	}
 	sources := []source{env, func(name string) string { return file[name] }}
 	if w.file != "" {
@@ -127,6 +122,19 @@ func findKey(sources []source) (id, secret, token string) {
 		}
 	}
 	return "", "", ""
+}
+
+// settings reads the file of settings, if there is one.
+func (w *connection) settings(env func(string) string) (path string, file map[string]string, err error) {
+	path = first(w.file, env(envCredentials))
+	if path == "" {
+		path = existing(filepath.Join(env("HOME"), ".config", "ehpc", "credentials.env"))
+	}
+	if path == "" {
+		return "", nil, nil
+	}
+	file, err = readCredentials(path)
+	return path, file, err
 }
 
 // ownCertificate is the certificate that a service with --tls keeps beside its

@@ -15,8 +15,8 @@ import (
 const credentialsFile = "credentials.env"
 
 // writeCredentials makes the first access key and writes it, with the endpoint,
-// to the credentials file. A key that the file names already is kept.
-func writeCredentials(ctx context.Context, db *store.Store, dir, endpoint, region string) error {
+// and more lines, to the credentials file. A key that the file names already is kept.
+func writeCredentials(ctx context.Context, db *store.Store, dir, endpoint, region, more string) error {
 	file := filepath.Join(dir, credentialsFile)
 	id, secret, err := oldKey(ctx, db, file)
 	if err != nil {
@@ -29,8 +29,8 @@ func writeCredentials(ctx context.Context, db *store.Store, dir, endpoint, regio
 		}
 		id, secret = key.ID, key.Secret
 	}
-	text := fmt.Sprintf("ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\nEHPC_ENDPOINT=%s\nEHPC_REGION=%s\n",
-		id, secret, endpoint, region)
+	text := fmt.Sprintf("ALIBABA_CLOUD_ACCESS_KEY_ID=%s\nALIBABA_CLOUD_ACCESS_KEY_SECRET=%s\nEHPC_ENDPOINT=%s\nEHPC_REGION=%s\n%s",
+		id, secret, endpoint, region, more)
 	temp := file + ".new"
 	if err := os.WriteFile(temp, []byte(text), 0o600); err != nil {
 		return fmt.Errorf("cannot write the credentials: %w", err)

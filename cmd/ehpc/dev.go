@@ -19,18 +19,21 @@ import (
 	"ehpc/internal/action"
 	"ehpc/internal/auth"
 	"ehpc/internal/config"
+	"ehpc/internal/fetch"
+	"ehpc/internal/gateway"
 	"ehpc/internal/image"
 	"ehpc/internal/link"
 	"ehpc/internal/provider/local"
 	"ehpc/internal/reconcile"
 	"ehpc/internal/server"
+	"ehpc/internal/sshca"
 	"ehpc/internal/store"
 )
 
 // devOptions are what a service on this machine is started with.
 type devOptions struct {
-	data, cache, listen, agent, config string
-	tls, verbose                       bool
+	data, cache, listen, ssh, agent, config string
+	tls, verbose                            bool
 }
 
 // newDevCommand runs a whole service on this machine.
@@ -53,6 +56,7 @@ is started on the same directory.`,
 	f.StringVar(&o.data, "data", defaultData(), "data directory")
 	f.StringVar(&o.cache, "cache", image.DefaultDir, "where node images are kept")
 	f.StringVar(&o.listen, "listen", "127.0.0.1:8412", "address to serve on, port 0 for a free one")
+	f.StringVar(&o.ssh, "ssh", "", "`ADDRESS` for logins over ssh, or off (default "+gatewayAddress+", a free port beside a --listen with port 0)")
 	f.StringVar(&o.agent, "agent", besideMe("ehpc-agent"), "the agent's program")
 	f.StringVar(&o.config, "config", "", "configuration file")
 	f.BoolVar(&o.tls, "tls", false, "serve HTTPS with a certificate of its own (DIR/tls.crt)")
@@ -97,10 +101,10 @@ func runDev(ctx context.Context, o devOptions) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
-	return serveDev(ctx, o, conf, db, log)
+	return serveDev(ctx, o, conf, db, sshca.New(sealer.Derive), log)
 }
 
-func serveDev(ctx context.Context, o devOptions, conf config.Config, db *store.Store, log *slog.Logger) error {
+func serveDev(ctx context.Context, o devOptions, conf config.Config, db *store.Store, authority *sshca.Authority, log *slog.Logger) error {
 	collectRarely()
 	var control *reconcile.Control
 	hub := link.NewHub(log, func(string) { control.Wake() })
@@ -122,21 +126,28 @@ func serveDev(ctx context.Context, o devOptions, conf config.Config, db *store.S
 	if err != nil {
 		return err
 	}
-	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, Limits: reconcile.DefaultLimits, Log: log})
-	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: auth.NewPasswords(), Fits: machines.Fits,
+	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
+		Scripts: scriptFetcher(conf), Limits: reconcile.DefaultLimits, Log: log})
+	passwords := auth.NewPasswords()
+	people, err := openLogin(sshAddress(o.ssh, o.listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Log: log})
+	if err != nil {
+		return err
+	}
+	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: passwords, Fits: machines.Fits,
 		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, Version: release, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
 	loops.Go(func() { control.Run(ctx) })
-	err = serveHTTP(ctx, o, conf, db, service, log)
+	loops.Go(func() { people.serve(ctx, log) })
+	err = serveHTTP(ctx, o, conf, db, service, people.credentials(), log)
 	stop()
 	loops.Wait()
 	return errors.Join(err, hub.Close())
 }
 
 // serveHTTP answers requests until ctx is done.
-func serveHTTP(ctx context.Context, o devOptions, conf config.Config, db *store.Store, service *action.Service, log *slog.Logger) error {
+func serveHTTP(ctx context.Context, o devOptions, conf config.Config, db *store.Store, service *action.Service, more string, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", o.listen)
 	if err != nil {
 		return fmt.Errorf("cannot serve: %w", err)
@@ -153,7 +164,7 @@ func serveHTTP(ctx context.Context, o devOptions, conf config.Config, db *store.
 	endpoint := scheme + "://" + listener.Addr().String()
 	handler := server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log})
 	srv := server.HTTPServer(handler, log)
-	if err := writeCredentials(ctx, db, o.data, endpoint, conf.Region); err != nil {
+	if err := writeCredentials(ctx, db, o.data, endpoint, conf.Region, more); err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	log.Info("serving", "endpoint", endpoint, "credentials", filepath.Join(o.data, credentialsFile))
@@ -171,6 +182,16 @@ func serveHTTP(ctx context.Context, o devOptions, conf config.Config, db *store.
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// What a post-install script may cost: nobody waits for an answer meanwhile.
+const (
+	scriptLimit = 1 << 20
+	scriptTime  = time.Minute
+)
+
+func scriptFetcher(conf config.Config) *fetch.Fetcher {
+	return fetch.New(fetch.Limits{Bytes: scriptLimit, Time: scriptTime, Allow: conf.InputFiles.Prefixes()}, nil)
 }
 
 func newLog(verbose bool) *slog.Logger {

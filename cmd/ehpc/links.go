@@ -1,7 +1,9 @@
 package main
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 
@@ -47,4 +49,8 @@ func (l links) Node(nodeID string) link.Node { return l.hub.Node(nodeID) }
 
 func (l links) Scheduler(nodeID string) scheduler.Scheduler {
 	return scheduler.NewRemote(l.hub.HTTP(nodeID))
+}
+
+func (l links) DialSSH(ctx context.Context, nodeID string) (net.Conn, error) {
+	return l.hub.DialSSH(ctx, nodeID)
 }

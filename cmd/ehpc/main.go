@@ -53,7 +53,7 @@ such a file holds, or ~/.config/ehpc/credentials.env.`,
 		&cobra.Group{ID: groupElse, Title: "Besides:"})
 	for _, cmd := range []*cobra.Command{
 		c.newClusterCommand(), c.newNodeCommand(), c.newUserCommand(), c.newFileCommand(),
-		c.newJobCommand(), c.newTemplateCommand(), c.newQueueCommand(), c.newExecCommand(), c.newCallCommand(),
+		c.newJobCommand(), c.newTemplateCommand(), c.newQueueCommand(), c.newExecCommand(), c.newSSHCommand(), c.newCallCommand(),
 	} {
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)

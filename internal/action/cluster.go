@@ -244,6 +244,13 @@ func (s *Service) describe(c *store.Cluster) api.DescribeClusterClusterInfo {
 		info.Period = strconv.Itoa(*q.Period)
 		info.AutoRenew, info.AutoRenewPeriod = strconv.FormatBool(q.AutoRenew), strconv.Itoa(q.AutoRenewPeriod)
 	}
+	for _, script := range q.PostInstallScript { // left out without any
+		if info.PostInstallScripts == nil {
+			info.PostInstallScripts = &api.DescribeClusterPostInstallScripts{}
+		}
+		info.PostInstallScripts.PostInstallScriptInfo = append(info.PostInstallScripts.PostInstallScriptInfo,
+			api.DescribeClusterPostInstallScriptInfo(script))
+	}
 	for _, app := range q.Application {
 		name, version, _ := strings.Cut(app.Tag, "_")
 		info.Applications.ApplicationInfo = append(info.Applications.ApplicationInfo,

@@ -31,6 +31,13 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 	if err := hpc.CheckQueueName(orElse(q.JobQueue, hpc.DefaultQueue)); err != nil {
 		return nil, api.InvalidParams.Errorf("cannot create a cluster: JobQueue: %v", err)
 	}
+	if err := checkScripts(q); err != nil {
+		return nil, err
+	}
+	secrets, err := s.newSecrets(ctx, q)
+	if err != nil {
+		return nil, err
+	}
 	now := time.Now()
 	c := &store.Cluster{ID: newClusterID(s.Config.Region), Name: q.Name, Description: q.Description,
 		Owner: call.Owner, Status: hpc.ClusterUninit, Wanted: true, Scheduler: engine,
@@ -52,29 +59,32 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 			return nil, api.TooManyClusters.Errorf("cannot create a cluster: there are %d already, the limit is %d", have, s.Config.MaxClusters)
 		}
 		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "CreateCluster", Objects: []string{c.ID}, Created: now}
-		if err := insertCluster(ctx, tx, c, nodes, q.JobQueue, task); err != nil {
+		if err := insertCluster(ctx, tx, c, secrets, nodes, q, task); err != nil {
 			return nil, err
 		}
 		return &api.CreateClusterResponse{ClusterId: c.ID, TaskId: task.ID}, nil
 	})
 }
 
-func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, nodes []*store.Node, queue string, task *store.Task) error {
-	if err := tx.InsertCluster(ctx, c, newSecrets()); err != nil {
+func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets hpc.Secrets, nodes []*store.Node, q *api.CreateClusterRequest, task *store.Task) error {
+	if err := tx.InsertCluster(ctx, c, secrets); err != nil {
 		return err
 	}
 	if err := tx.InsertNodes(ctx, nodes); err != nil {
 		return err
 	}
 	queues := []string{hpc.DefaultQueue}
-	if queue != "" && queue != hpc.DefaultQueue {
-		queues = append(queues, queue)
+	if q.JobQueue != "" && q.JobQueue != hpc.DefaultQueue {
+		queues = append(queues, q.JobQueue)
 	}
 	for _, name := range queues {
 		q := &store.Queue{ClusterID: c.ID, Name: name, IsDefault: name == hpc.DefaultQueue, Created: c.Created}
 		if err := tx.InsertQueue(ctx, q); err != nil {
 			return err
 		}
+	}
+	if err := tx.InsertPostScripts(ctx, postScripts(c.ID, q)); err != nil {
+		return err
 	}
 	if err := tx.InsertTask(ctx, task); err != nil {
 		return err
@@ -83,11 +93,27 @@ func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, nodes []*
 	return tx.Log(ctx, c.ID, "CreateCluster", store.Info, line, c.Created)
 }
 
-func newSecrets() hpc.Secrets {
+// newSecrets makes what only the nodes of a new cluster know, and how root logs
+// in on its login nodes. Of a password no more than its hash is kept.
+func (s *Service) newSecrets(ctx context.Context, q *api.CreateClusterRequest) (hpc.Secrets, error) {
 	secrets := hpc.Secrets{MungeKey: make([]byte, 1024), JWTKey: make([]byte, 32)}
 	rand.Read(secrets.MungeKey)
 	rand.Read(secrets.JWTKey)
-	return secrets
+	if q.Password != "" {
+		hash, err := s.Passwords.Hash(ctx, q.Password)
+		if err != nil {
+			return secrets, fmt.Errorf("cannot hash the password of root: %w", err)
+		}
+		secrets.Root.PasswordHash = hash
+	}
+	if q.KeyPairName != "" {
+		key, known := s.Config.KeyPairs[q.KeyPairName]
+		if !known {
+			return secrets, api.InvalidParams.Errorf("cannot create a cluster: KeyPairName %q is no key pair of this service; its configuration names those there are", q.KeyPairName)
+		}
+		secrets.Root.Key = key
+	}
+	return secrets, nil
 }
 
 // withoutSecrets is the request as it may be kept.
@@ -156,8 +182,6 @@ func refuseUnbuilt(q *api.CreateClusterRequest) error {
 		return api.InvalidParams.Errorf("cannot create a cluster: HaEnable (management nodes in pairs) is not available; leave it out or give false")
 	case q.ImageOwnerAlias != "" && q.ImageOwnerAlias != "system":
 		return api.InvalidParams.Errorf("cannot create a cluster: ImageOwnerAlias %q: there are only system images", q.ImageOwnerAlias)
-	case len(q.PostInstallScript) > 0:
-		return api.InvalidParams.Errorf("cannot create a cluster: PostInstallScript is not available; run InvokeShellCommand once the cluster is running")
 	case q.InputFileUrl != "":
 		return api.InvalidParams.Errorf("cannot create a cluster: InputFileUrl is not available; use CreateJobFile once the cluster is running")
 	case len(q.AddOns) > 0:

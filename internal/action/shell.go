@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path"
 	"slices"
 	"time"
 
@@ -12,9 +13,18 @@ import (
 	"ehpc/internal/store"
 )
 
+// maxCommandTimeout is 30 days: the document has no limit, what is kept has.
+const maxCommandTimeout = 30 * 24 * 60 * 60
+
 // InvokeShellCommand accepts a command for nodes of a cluster, all that are in
 // service if none is named. The reconcilers have it run as root, once a node.
 func (s *Service) InvokeShellCommand(ctx context.Context, q *api.InvokeShellCommandRequest) (*api.InvokeShellCommandResponse, error) {
+	if dir := q.WorkingDir; dir != "" && !path.IsAbs(dir) {
+		return nil, api.InvalidParams.Errorf("cannot run a command: WorkingDir %q is not an absolute path", dir)
+	}
+	if q.Timeout > maxCommandTimeout {
+		return nil, api.InvalidParams.Errorf("cannot run a command: Timeout is %d seconds, the limit is %d", q.Timeout, maxCommandTimeout)
+	}
 	now := time.Now()
 	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.InvokeShellCommandResponse, error) {
 		c, err := s.lockCluster(ctx, tx, q.ClusterId)
@@ -145,7 +155,7 @@ func (s *Service) ListInvocationResults(ctx context.Context, q *api.ListInvocati
 		}
 		a.InvocationResults.InvocationResult = append(a.InvocationResults.InvocationResult,
 			api.ListInvocationResultsInvocationResult{CommandId: r.CommandID, InstanceId: r.NodeID,
-				InvokeRecordStatus: string(r.Status), Success: r.Status == hpc.CommandFinished && r.ExitCode == 0,
+				InvokeRecordStatus: string(r.Status), Success: r.Status == hpc.CommandFinished, // whatever the exit code
 				FinishedTime: finished, ExitCode: r.ExitCode, Message: r.Output})
 	}
 	return a, nil

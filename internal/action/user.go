@@ -40,7 +40,7 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 	for i, u := range q.User {
 		passwords[i] = u.Password
 	}
-	hashes, err := hashPasswords(passwords)
+	hashes, err := s.hashPasswords(ctx, passwords)
 	if err != nil {
 		return nil, err
 	}
@@ -76,14 +76,14 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 
 // hashPasswords hashes on all cores: a full call must be answered before clients
 // give it up.
-func hashPasswords(passwords []string) ([]string, error) {
+func (s *Service) hashPasswords(ctx context.Context, passwords []string) ([]string, error) {
 	hashes, errs := make([]string, len(passwords)), make([]error, len(passwords))
 	var next atomic.Int64
 	var workers sync.WaitGroup
 	for range min(runtime.GOMAXPROCS(0), len(passwords)) {
 		workers.Go(func() {
 			for i := next.Add(1) - 1; i < int64(len(passwords)); i = next.Add(1) - 1 {
-				hashes[i], errs[i] = auth.HashPassword(passwords[i])
+				hashes[i], errs[i] = s.Passwords.Hash(ctx, passwords[i])
 			}
 		})
 	}

@@ -52,7 +52,7 @@ func (s *Service) ModifyUserPasswords(ctx context.Context, q *api.ModifyUserPass
 	if _, err := s.changeable(ctx, s.Store.Read(), q.ClusterId, attempt, names); err != nil {
 		return nil, err
 	}
-	hashes, err := hashPasswords(passwords)
+	hashes, err := s.hashPasswords(ctx, passwords)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,8 @@ func TestEveryUserGetsTheHashOfTheirOwnPassword(t *testing.T) {
 	for i := range passwords {
 		passwords[i] = fmt.Sprintf("Secret-%d", i)
 	}
-	hashes, err := hashPasswords(passwords)
+	s := &Service{Passwords: auth.NewPasswords()}
+	hashes, err := s.hashPasswords(t.Context(), passwords)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +23,7 @@ func TestEveryUserGetsTheHashOfTheirOwnPassword(t *testing.T) {
 			t.Errorf("%q is not the hash of %s (%v)", hashes[i], password, err)
 		}
 	}
-	if _, err := hashPasswords([]string{passwords[0], "a\x00b"}); err == nil {
+	if _, err := s.hashPasswords(t.Context(), []string{passwords[0], "a\x00b"}); err == nil {
 		t.Error("a password that cannot be hashed was let through")
 	}
 }

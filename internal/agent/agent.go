@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"time"
 
 	"ehpc/internal/fence"
 	"ehpc/internal/hpc"
@@ -43,6 +44,7 @@ type Agent struct {
 	applying sync.Mutex // one plan at a time
 	mu       sync.Mutex
 	last     applied
+	pruned   time.Time // when the commands' journal was
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -61,6 +63,7 @@ func New(opts Options) (*Agent, error) {
 		return nil, err
 	}
 	a.last = last
+	a.prune(time.Now())
 	return a, nil
 }
 

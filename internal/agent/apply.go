@@ -32,14 +32,17 @@ func (a *Agent) apply(ctx context.Context, plan hpc.NodePlan) error {
 			return err
 		}
 	}
-	if err := a.makeHostKey(ctx); err != nil {
+	if err := a.setRootPassword(plan.Root.PasswordHash); err != nil {
 		return err
 	}
 	files, err := engine.Files(plan)
 	if err != nil {
 		return err
 	}
-	own := set{files, engine.Services(plan)}
+	own := set{files: files}
+	if !plan.Prepare {
+		own.services = engine.Services(plan)
+	}
 	var daemons []Daemon
 	for _, s := range []set{mungeSet(plan), own, sshSet(plan)} {
 		stamp, err := a.putAll(s.files)
@@ -53,6 +56,9 @@ func (a *Agent) apply(ctx context.Context, plan hpc.NodePlan) error {
 	started, err := a.opts.Supervisor.Ensure(ctx, daemons)
 	if err != nil {
 		return err
+	}
+	if plan.Prepare {
+		return nil
 	}
 	return a.reload(ctx, engine, plan, own, started)
 }

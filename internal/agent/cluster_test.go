@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,6 +20,7 @@ import (
 	"ehpc/internal/provider"
 	"ehpc/internal/provider/local"
 	"ehpc/internal/scheduler"
+	"ehpc/internal/sshca"
 )
 
 const imageID = "debian12-ehpc"
@@ -205,13 +207,29 @@ func (c *cluster) apply() { c.applyTo(c.plan.Members) }
 func (c *cluster) applyTo(members []hpc.Member) {
 	c.Helper()
 	for _, m := range members {
-		plan := c.plan
-		plan.Self = m
+		plan := c.planOf(m)
 		began := time.Now()
 		c.must("apply", c.hub.Node(m.ID).Apply(c.Context(), plan))
 		c.Logf("%s: applied in %v", m.Hostname, time.Since(began).Round(time.Millisecond))
 	}
 }
+
+// planOf is the plan of one member.
+func (c *cluster) planOf(m hpc.Member) hpc.NodePlan {
+	c.Helper()
+	plan := c.plan
+	plan.Self = m
+	var err error
+	plan.SSH, err = authority.Host(clusterID, m.ID, m.Hostname)
+	c.must("make ssh keys", err)
+	return plan
+}
+
+// authority vouches for the nodes of all tests.
+var authority = sshca.New(func(purpose string) []byte {
+	sum := sha256.Sum256([]byte(purpose))
+	return sum[:]
+})
 
 func (c *cluster) scheduler() scheduler.Scheduler {
 	return scheduler.NewRemote(c.hub.HTTP("i-manager"))

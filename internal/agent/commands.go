@@ -20,6 +20,7 @@ func (a *Agent) StartCommand(ctx context.Context, cmd hpc.Command) error {
 	if err != nil || !fresh {
 		return err
 	}
+	a.prune(time.Now())
 	// Held by the runner while it lives, inherited, and released by the kernel
 	// however it ends.
 	lock, err := os.OpenFile(a.journal.lock(cmd.ID), os.O_CREATE|os.O_RDWR, 0o600)

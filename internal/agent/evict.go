@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -18,8 +17,9 @@ import (
 // started something just before.
 const evictRounds = 20
 
-// evict ends the processes of accounts that the node had and has no more. Only
-// uids that are an account's are touched, and none of the system's own users.
+// evict ends the processes of accounts that the node had and has no more, those
+// among them that became root through sudo. Only uids that are an account's are
+// looked for, and none of the system's own users.
 func (a *Agent) evict(accounts []hpc.Account) error {
 	stay := map[int]bool{}
 	for _, account := range accounts {
@@ -48,18 +48,14 @@ func (a *Agent) evict(accounts []hpc.Account) error {
 
 func (a *Agent) evictOnce(goes func(uid int) bool) (killed int, err error) {
 	proc := filepath.Join(a.opts.Root, "proc")
-	entries, err := os.ReadDir(proc)
+	all, err := processes(proc)
 	if err != nil {
 		return 0, err
 	}
-	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
-		if err != nil || pid <= 1 {
-			continue
-		}
-		done, err := kill(proc, pid, goes)
+	for _, p := range victims(all, goes, loginUID(proc, os.Getpid())) {
+		done, err := kill(proc, p)
 		if err != nil {
-			return killed, fmt.Errorf("process %d: %w", pid, err)
+			return killed, fmt.Errorf("process %d: %w", p.pid, err)
 		}
 		if done {
 			killed++
@@ -68,10 +64,10 @@ func (a *Agent) evictOnce(goes func(uid int) bool) (killed int, err error) {
 	return killed, nil
 }
 
-// kill kills the process if its user goes. The process is held on to before it
-// is looked at, so that another one with its number is never hit.
-func kill(proc string, pid int, goes func(uid int) bool) (done bool, err error) {
-	handle, err := unix.PidfdOpen(pid, 0)
+// kill kills the process. It is held on to before it is looked at once more, so
+// that another one with its number is never hit.
+func kill(proc string, p process) (done bool, err error) {
+	handle, err := unix.PidfdOpen(p.pid, 0)
 	if errors.Is(err, unix.ESRCH) || errors.Is(err, unix.EINVAL) { // gone, or a thread
 		return false, nil
 	}
@@ -79,14 +75,7 @@ func kill(proc string, pid int, goes func(uid int) bool) (done bool, err error) 
 		return false, err
 	}
 	defer unix.Close(handle)
-	status, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "status"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
-		return false, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	if uid, runs := userOf(status); !runs || !goes(uid) {
+	if now, runs := lookAt(proc, p.pid); !runs || now.born != p.born {
 		return false, nil
 	}
 	if err := unix.PidfdSendSignal(handle, unix.SIGKILL, nil, 0); errors.Is(err, unix.ESRCH) {

@@ -2,15 +2,12 @@ package agent
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
-	"time"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
@@ -105,33 +102,4 @@ func makeHome(home *os.Root, account hpc.Account) error {
 		return nil
 	}
 	return home.Lchown(account.Name, account.UID, account.UID)
-}
-
-const hostKeyPath = "/etc/ssh/ssh_host_ed25519_key"
-
-// makeHostKey makes the node's ssh host key, once.
-func (a *Agent) makeHostKey(ctx context.Context) error {
-	path := a.opts.Root + hostKeyPath
-	if _, err := os.Stat(path); err == nil {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	fresh := path + ".new" // so that no half written key is ever in place
-	for _, left := range []string{fresh, fresh + ".pub"} {
-		if err := os.Remove(left); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("cannot make the host key: %w", err)
-		}
-	}
-	cmd := exec.CommandContext(ctx, "/usr/bin/ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "", "-f", fresh)
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("cannot make the host key: %w: %s", err, bytes.TrimSpace(out))
-	}
-	if err := os.Rename(fresh+".pub", path+".pub"); err != nil {
-		return fmt.Errorf("cannot make the host key: %w", err)
-	}
-	if err := os.Rename(fresh, path); err != nil {
-		return fmt.Errorf("cannot make the host key: %w", err)
-	}
-	return nil
 }

@@ -30,7 +30,7 @@ type entry struct {
 
 var validID = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,100}$`)
 
-func (j journal) asked(id string) string  { return filepath.Join(j.dir, id+".command.json") }
+func (j journal) asked(id string) string  { return filepath.Join(j.dir, id+askedSuffix) }
 func (j journal) result(id string) string { return filepath.Join(j.dir, id+".json") }
 func (j journal) lock(id string) string   { return filepath.Join(j.dir, id+".lock") }
 func (j journal) output(id string) string { return filepath.Join(j.dir, id+".out") }
@@ -53,8 +53,10 @@ func (j journal) begin(cmd hpc.Command, now time.Time) (fresh bool, err error) {
 	if err := os.MkdirAll(j.dir, 0o700); err != nil {
 		return false, fmt.Errorf("cannot open the commands' journal: %w", err)
 	}
-	if _, err := os.Lstat(j.asked(cmd.ID)); err == nil {
-		return false, nil
+	for _, before := range []string{j.asked(cmd.ID), j.forgotten(cmd.ID)} {
+		if _, err := os.Lstat(before); err == nil {
+			return false, nil
+		}
 	}
 	mine := filepath.Join(j.dir, "."+rand.Text())
 	defer os.Remove(mine)

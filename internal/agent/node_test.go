@@ -42,6 +42,18 @@ func TestNode(t *testing.T) {
 	c.in("manager", "0:0", `cd /service && for s in munged left; do
 		mkdir -p $s/log /var/log/ehpc/$s && touch $s/ehpc && printf '#!/bin/sh\nexec sleep 1000\n' > $s/run &&
 		printf '#!/bin/sh\nexec s6-log n3 s1000000 /var/log/ehpc/'$s'\n' > $s/log/run && chmod 755 $s/run $s/log/run; done`)
+	t.Run("a node that is prepared has all but the scheduler's daemons", func(t *testing.T) {
+		plan := c.planOf(c.plan.Members[0])
+		plan.Prepare = true
+		c.must("prepare", c.hub.Node("i-manager").Apply(t.Context(), plan))
+		state, err := c.hub.Node("i-manager").State(t.Context())
+		if err != nil || len(state.Services) != 2 || state.Services["munged"] != "up" || state.Services["sshd"] != "up" {
+			t.Errorf("the services are %v, %v", state.Services, err)
+		}
+		if out := c.in("manager", "0:0", "id -un 20001"); out != "ann" {
+			t.Errorf("an account is %q", out)
+		}
+	})
 	c.apply()
 	t.Run("accounts are known, with their groups", func(t *testing.T) {
 		for command, want := range map[string]string{
@@ -117,6 +129,20 @@ func TestNode(t *testing.T) {
 		}
 		c.in("manager", "0:0", "pkill -u 20001,65534")
 	})
+	t.Run("what an account of wheel left as root ends with it", func(t *testing.T) {
+		accounts := c.plan.Accounts
+		c.plan.Accounts = append(slices.Clone(accounts), hpc.Account{Name: "mia", UID: 20004, Group: hpc.WheelName, PasswordHash: "*"})
+		c.apply()
+		for user, seconds := range map[string]string{"mia": "4343", "bob": "4344"} {
+			c.in("manager", "0:0", "runuser -u "+user+" -- sudo -n sh -c 'setsid sleep "+seconds+" >/dev/null 2>&1 </dev/null &'")
+		}
+		const counted = "pgrep -u 0 -fc '^sleep 4343$'; pgrep -u 0 -fc '^sleep 4344$'"
+		c.until("both run as root", func() bool { out, _ := c.try("manager", "0:0", counted); return out == "1\n1" })
+		c.plan.Accounts = accounts
+		c.apply()
+		c.until("mia's has ended, bob's has not", func() bool { out, _ := c.try("manager", "0:0", counted); return out == "0\n1" })
+		c.in("manager", "0:0", "pkill -f '^sleep 4344$'")
+	})
 	t.Run("a new munge key restarts munged", func(t *testing.T) {
 		munged, sshd := c.pid("munged"), c.pid("sshd")
 		c.plan.Secrets.MungeKey = []byte(strings.Repeat("fedcba9876543210", 64))
@@ -126,8 +152,7 @@ func TestNode(t *testing.T) {
 		}
 	})
 	t.Run("a service that does not come up ends its error with its log", func(t *testing.T) {
-		plan := c.plan
-		plan.Self = plan.Members[0]
+		plan := c.planOf(c.plan.Members[0])
 		plan.Secrets.MungeKey = []byte("short")
 		err := c.hub.Node("i-manager").Apply(t.Context(), plan)
 		if err == nil || !strings.Contains(err.Error(), "cannot bring up munged") || !strings.Contains(err.Error(), "munged: Error:") {

@@ -35,17 +35,48 @@ func RunCommand(ctx context.Context, root, dir, id string) error {
 	if err != nil {
 		return fmt.Errorf("cannot write the commands' journal: %w", err)
 	}
-	result := execute(ctx, files{root}, e.Command, printed)
+	dir, err = putFiles(j.files(id), e.Command.Files)
+	result := hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1}
+	if err == nil {
+		result = execute(ctx, files{root}, e.Command, dir, printed)
+	} else {
+		result.Output = err.Error()
+	}
 	result.Finished = time.Now()
+	if err := os.RemoveAll(j.files(id)); err != nil {
+		return err
+	}
 	if err := j.save(j.result(id), result); err != nil {
 		return err
 	}
 	return errors.Join(printed.Close(), os.Remove(j.output(id)))
 }
 
-// execute runs the command to its end or its time limit. What it prints goes to
-// printed too, as it comes.
-func execute(ctx context.Context, f files, cmd hpc.Command, printed io.Writer) hpc.CommandResult {
+// putFiles puts the command's files into a directory for root alone; "" for none.
+func putFiles(dir string, list []hpc.CommandFile) (string, error) {
+	if len(list) == 0 {
+		return "", nil
+	}
+	err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700))
+	if err != nil {
+		return "", fmt.Errorf("cannot keep the command's files: %w", err)
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return "", fmt.Errorf("cannot keep the command's files: %w", err)
+	}
+	defer root.Close()
+	for _, f := range list {
+		if err := root.WriteFile(f.Name, f.Content, 0o700); err != nil {
+			return "", fmt.Errorf("cannot keep the command's files: %w", err)
+		}
+	}
+	return dir, nil
+}
+
+// execute runs the command to its end or its time limit, with its files in the
+// directory. What it prints goes to printed too, as it comes.
+func execute(ctx context.Context, f files, cmd hpc.Command, dir string, printed io.Writer) hpc.CommandResult {
 	failed := func(err error) hpc.CommandResult {
 		return hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1, Output: err.Error()}
 	}
@@ -64,6 +95,9 @@ func execute(ctx context.Context, f files, cmd hpc.Command, printed io.Writer) h
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	c := shell(u, cmd)
+	if dir != "" {
+		c.Env = append(c.Env, "EHPC_FILES="+dir)
+	}
 	c.Dir, err = workDir(u, cmd.Dir)
 	if err != nil {
 		return failed(err)

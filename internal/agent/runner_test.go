@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -48,7 +49,7 @@ func TestCommandsThatEndThemselves(t *testing.T) {
 	f := root(t, map[string]string{"etc/passwd": "root:x:0:0:root:/:/bin/bash\n"})
 	t.Run("an exit status is finished", func(t *testing.T) {
 		t.Parallel()
-		r := execute(t.Context(), f, hpc.Command{Content: "echo out; exit 7"}, io.Discard)
+		r := execute(t.Context(), f, hpc.Command{Content: "echo out; exit 7"}, "", io.Discard)
 		if r.Status != hpc.CommandFinished || r.ExitCode != 7 || r.Output != "out\n" {
 			t.Errorf("got %+v", r)
 		}
@@ -57,7 +58,7 @@ func TestCommandsThatEndThemselves(t *testing.T) {
 		t.Parallel()
 		r, w := io.Pipe()
 		done := make(chan hpc.CommandResult)
-		go func() { done <- execute(t.Context(), f, hpc.Command{Content: "echo first; echo last"}, w) }()
+		go func() { done <- execute(t.Context(), f, hpc.Command{Content: "echo first; echo last"}, "", w) }()
 		first := make([]byte, 6)
 		if _, err := io.ReadFull(r, first); err != nil || string(first) != "first\n" {
 			t.Errorf("got %q, %v", first, err)
@@ -67,11 +68,24 @@ func TestCommandsThatEndThemselves(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("a command finds its files, and only while it runs", func(t *testing.T) {
+		t.Parallel()
+		dir, err := putFiles(filepath.Join(t.TempDir(), "files"), []hpc.CommandFile{{Name: "1", Content: []byte("#!/bin/sh\necho script $1\n")}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r := execute(t.Context(), f, hpc.Command{Content: `"$EHPC_FILES/1" arg`}, dir, io.Discard); r.Output != "script arg\n" {
+			t.Errorf("got %+v", r)
+		}
+		if _, err := putFiles(filepath.Join(t.TempDir(), "files"), []hpc.CommandFile{{Name: "../1"}}); err == nil {
+			t.Error("a file outside the directory was written")
+		}
+	})
 	t.Run("a runner that is told to stop stops its command", func(t *testing.T) {
 		t.Parallel()
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(50*time.Millisecond, cancel)
-		if r := execute(ctx, f, hpc.Command{Content: "sleep 100 | sleep 100"}, io.Discard); r.Status != hpc.CommandStopped || r.ExitCode != 137 {
+		if r := execute(ctx, f, hpc.Command{Content: "sleep 100 | sleep 100"}, "", io.Discard); r.Status != hpc.CommandStopped || r.ExitCode != 137 {
 			t.Errorf("got %+v", r)
 		}
 	})

@@ -30,7 +30,7 @@ func appliedFrom(plan hpc.NodePlan) applied {
 		panic(err) // plain data always marshals
 	}
 	sum := sha256.Sum256(text)
-	return applied{hex.EncodeToString(sum[:16]), plan.Scheduler, plan.Self.HasRole(hpc.RoleManager)}
+	return applied{hex.EncodeToString(sum[:16]), plan.Scheduler, plan.Self.HasRole(hpc.RoleManager) && !plan.Prepare}
 }
 
 func (a *Agent) saveApplied(done applied) error {

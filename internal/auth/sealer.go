@@ -3,7 +3,9 @@ package auth
 import (
 	"crypto/aes"
 	"crypto/cipher"
+	"crypto/hkdf"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -19,6 +21,7 @@ const sealerKeySize = 32
 // nothing away.
 type Sealer struct {
 	aead cipher.AEAD
+	key  []byte
 }
 
 // OpenSealer reads the key file, or makes it with a random key and mode 0600. A
@@ -39,7 +42,17 @@ func OpenSealer(path string) (*Sealer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot use the key file %s: %w", path, err)
 	}
-	return &Sealer{aead: aead}, nil
+	return &Sealer{aead: aead, key: key}, nil
+}
+
+// Derive makes a secret of 32 bytes out of the key, always the same for the same
+// purpose, from which neither the key nor another purpose's secret can be told.
+func (s *Sealer) Derive(purpose string) []byte {
+	secret, err := hkdf.Key(sha256.New, s.key, nil, purpose, 32)
+	if err != nil {
+		panic(err) // only more than 255 hashes' length is refused
+	}
+	return secret
 }
 
 // Seal encrypts plain into text. Open wants the same about: give what the secret

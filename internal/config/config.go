@@ -7,12 +7,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/netip"
 	"os"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/crypto/ssh"
 
 	"ehpc/internal/hpc"
 )
@@ -31,6 +34,7 @@ type Config struct {
 	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
 	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
 	MaxClusters   int                `yaml:"max_clusters"`   // per owner
+	KeyPairs      map[string]string  `yaml:"key_pairs"`      // name -> public key, for root on login nodes
 	InputFiles    InputFiles         `yaml:"input_files"`    // that jobs name by a URL
 }
 
@@ -161,6 +165,10 @@ func (c *Config) Check() error {
 	}
 	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {
 		fault(!names[t.name], "%s %q is no instance type", t.key, t.name)
+	}
+	for _, name := range slices.Sorted(maps.Keys(c.KeyPairs)) {
+		_, _, options, rest, err := ssh.ParseAuthorizedKey([]byte(c.KeyPairs[name]))
+		fault(name == "" || err != nil || len(options) > 0 || len(rest) > 0, "key_pairs %q is not one public key as in authorized_keys, without options", name)
 	}
 	return errors.Join(faults...)
 }

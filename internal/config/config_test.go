@@ -71,6 +71,18 @@ func TestConfig(t *testing.T) {
 			t.Fatalf("%+v, %v", c.InputFiles, err)
 		}
 	})
+	t.Run("a key pair is a public key", func(t *testing.T) {
+		const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIPFmMnsVAEh1gHjdm4QTIPXiPPhFnJEVhEhmf/rPBcsu"
+		c, err := Load(write(t, "key_pairs: {ops: '"+key+" ops@example.com'}\n"))
+		if err != nil || c.KeyPairs["ops"] != key+" ops@example.com" {
+			t.Fatalf("got %v, %v", c.KeyPairs, err)
+		}
+		for _, bad := range []string{"nonsense", `command="x" ` + key, key + "\\n" + key} {
+			if _, err := Load(write(t, "key_pairs: {ops: \""+strings.ReplaceAll(bad, `"`, `\"`)+"\"}\n")); err == nil || !strings.Contains(err.Error(), "key_pairs") {
+				t.Errorf("%s: err = %v", bad, err)
+			}
+		}
+	})
 	t.Run("a table of instance types replaces the built-in one", func(t *testing.T) {
 		c, err := Load(write(t, "instance_types: [{name: a, cores: 1, memory_mb: 512}]\n"))
 		if err == nil {

@@ -3,6 +3,7 @@ package ehpctest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -23,8 +24,12 @@ type Agent struct {
 	plans   int
 	fail    error
 	results map[string]hpc.CommandResult
-	Files   map[string]string // "account path" -> content
-	denied  bool
+
+	forgotten []string
+	commands  []hpc.Command     // that were started
+	prepared  int               // plans that left the scheduler out
+	Files     map[string]string // "account path" -> content
+	denied    bool
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -58,8 +63,11 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 		a.plan = plan
 		a.plans++
 	}
+	if plan.Prepare {
+		a.prepared++
+	}
 	a.mu.Unlock()
-	if err == nil && plan.Self.HasRole(hpc.RoleCompute) {
+	if err == nil && !plan.Prepare && plan.Self.HasRole(hpc.RoleCompute) {
 		a.world.SchedulerOf(plan.ClusterID).AddNodeTo(plan.Self.Queue, plan.Self.Hostname, plan.Self.Cores)
 	}
 	return err
@@ -73,18 +81,28 @@ func (a *Agent) State(context.Context) (hpc.NodeState, error) {
 // Endless is a command that never ends.
 const Endless = "sleep infinity"
 
-// StartCommand "runs" a command at once: it prints the command itself.
+// StartCommand "runs" a command at once: it prints the command itself, and ends
+// as "exit N" says.
 func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, ran := a.results[cmd.ID]; ran {
+	if _, ran := a.results[cmd.ID]; ran && len(cmd.Files) > 0 {
+		return nil // as the journal has it: a server that died may not know
+	} else if ran {
 		return fmt.Errorf("command %s was started twice", cmd.ID)
+	}
+	a.commands = append(a.commands, cmd)
+	if len(cmd.Files) > 0 {
+		a.results[cmd.ID] = a.world.scriptsResult()
+		return nil
 	}
 	if cmd.Content == Endless {
 		a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandRunning}
 		return nil
 	}
-	a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandFinished, Output: a.spec.Hostname + ": " + cmd.Content, Finished: time.Now()}
+	exitCode := 0
+	fmt.Sscanf(cmd.Content, "exit %d", &exitCode) // anything else ends well
+	a.results[cmd.ID] = hpc.CommandResult{Status: hpc.CommandFinished, ExitCode: exitCode, Output: a.spec.Hostname + ": " + cmd.Content, Finished: time.Now()}
 	return nil
 }
 
@@ -93,6 +111,9 @@ func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, 
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	r, known := a.results[id]
+	if known && slices.ContainsFunc(a.commands, func(c hpc.Command) bool { return c.ID == id && len(c.Files) > 0 }) {
+		return a.world.scriptsResult(), nil
+	}
 	if !known {
 		return r, link.ErrUnknownCommand
 	}
@@ -135,4 +156,26 @@ func (a *Agent) ReadFile(_ context.Context, part link.AccountPart) ([]byte, erro
 	content := a.Files[part.Account+" "+part.Path]
 	from := min(part.Offset, int64(len(content)))
 	return []byte(content[from:min(from+part.Size, int64(len(content)))]), nil
+}
+
+// AuthorizedKeys reads what was kept as the account's file of keys.
+func (a *Agent) AuthorizedKeys(_ context.Context, account string) ([]byte, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return []byte(a.Files[account+" .ssh/authorized_keys"]), nil
+}
+
+// ForgetCommand notes that the result of a command was received.
+func (a *Agent) ForgetCommand(_ context.Context, id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.forgotten = append(a.forgotten, id)
+	return nil
+}
+
+// Forgotten are the commands whose results were received.
+func (a *Agent) Forgotten() []string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.forgotten)
 }

@@ -15,8 +15,10 @@ import (
 	"ehpc/internal/action"
 	"ehpc/internal/auth"
 	"ehpc/internal/config"
+	"ehpc/internal/fetch"
 	"ehpc/internal/reconcile"
 	"ehpc/internal/server"
+	"ehpc/internal/sshca"
 	"ehpc/internal/store"
 )
 
@@ -60,7 +62,8 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	if o.Config != nil {
 		o.Config(&conf)
 	}
-	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, Limits: limits, Log: log, Interrupt: o.Interrupt})
+	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, SSH: sshca.New(sealer.Derive),
+		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {

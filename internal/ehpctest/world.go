@@ -31,6 +31,36 @@ type World struct {
 	onEnd      map[string]func(hpc.Run)   // by cluster id, called when a job's script comes to its end
 	changed    func()                     // of the plane that runs
 	silent     map[string]bool            // cluster ids whose scheduler answers nothing
+	scripts    scriptsFate
+}
+
+// scriptsFate is what becomes of post-install scripts on all nodes.
+type scriptsFate struct{ held, failed bool }
+
+// HoldScripts keeps post-install scripts running, or lets them end.
+func (w *World) HoldScripts(held bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scripts.held = held
+}
+
+// FailScripts lets post-install scripts end with an exit status that is not 0.
+func (w *World) FailScripts(failed bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.scripts.failed = failed
+}
+
+func (w *World) scriptsResult() hpc.CommandResult {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.scripts.held:
+		return hpc.CommandResult{Status: hpc.CommandRunning}
+	case w.scripts.failed:
+		return hpc.CommandResult{Status: hpc.CommandFinished, ExitCode: 3, Output: "no such package", Finished: time.Now()}
+	}
+	return hpc.CommandResult{Status: hpc.CommandFinished, Output: "prepared", Finished: time.Now()}
 }
 
 // NewWorld makes a world without anything in it.
@@ -209,3 +239,5 @@ func (absent) WriteFile(context.Context, link.AccountFile) error { return link.E
 func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 	return nil, link.ErrAbsent
 }
+func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
+func (absent) ForgetCommand(context.Context, string) error            { return link.ErrAbsent }

@@ -37,4 +37,6 @@ const (
 type Secrets struct {
 	MungeKey []byte // 1024 random bytes, on every node
 	JWTKey   []byte // 32 random bytes, on the manager alone
+
+	Root RootLogin `json:",omitzero"` // on login nodes alone
 }

@@ -9,6 +9,14 @@ type Command struct {
 	Dir     string
 	Timeout time.Duration
 	User    string // "" is root
+	Files   []CommandFile
+}
+
+// CommandFile is a file that a command finds in the directory $EHPC_FILES while
+// it runs.
+type CommandFile struct {
+	Name    string
+	Content []byte
 }
 
 // CommandStatus is how far a command is, as the API shows it.

@@ -76,6 +76,9 @@ type NodePlan struct {
 	Queues      []Queue
 	Accounts    []Account
 	Secrets     Secrets // JWTKey is empty except on the manager
+	SSH         SSHKeys
+	Root        RootLogin // empty except on login nodes
+	Prepare     bool      `json:",omitempty"` // all but the scheduler's daemons
 }
 
 // Manager is the member that runs the scheduler's controller.

@@ -86,6 +86,18 @@ func (c *Client) ReadFile(ctx context.Context, part AccountPart) ([]byte, error)
 	return content[:min(int64(len(content)), part.Size)], err
 }
 
+// AuthorizedKeys implements Node.
+func (c *Client) AuthorizedKeys(ctx context.Context, account string) ([]byte, error) {
+	var keys []byte
+	err := c.call(ctx, callTimeout, "authorized-keys", account, &keys)
+	return keys, err
+}
+
+// ForgetCommand implements Node.
+func (c *Client) ForgetCommand(ctx context.Context, id string) error {
+	return c.call(ctx, callTimeout, "forget-command", id, nil)
+}
+
 // Handler serves a node to Client. extra maps further path prefixes, such as
 // "/scheduler/", to their handlers.
 func Handler(n Node, extra map[string]http.Handler) http.Handler {
@@ -104,6 +116,10 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 		return nothing{}, n.WriteFile(ctx, file)
 	}))
 	mux.Handle("/node/read-file", serve(n.ReadFile))
+	mux.Handle("/node/authorized-keys", serve(n.AuthorizedKeys))
+	mux.Handle("/node/forget-command", serve(func(ctx context.Context, id string) (nothing, error) {
+		return nothing{}, n.ForgetCommand(ctx, id)
+	}))
 	for prefix, handler := range extra {
 		mux.Handle(prefix, handler)
 	}

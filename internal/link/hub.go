@@ -160,14 +160,17 @@ func (h *Hub) Node(nodeID string) Node { return NewClient(h.HTTP(nodeID)) }
 
 // HTTP speaks to the node's agent, under http://node/.
 func (h *Hub) HTTP(nodeID string) *http.Client {
-	return newHTTPClient(transport(func() *yamux.Session {
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		if n := h.nodes[nodeID]; n != nil {
-			return n.session
-		}
-		return nil
-	}))
+	return newHTTPClient(transport(func() *yamux.Session { return h.session(nodeID) }))
+}
+
+// session is the node's present session, nil for none.
+func (h *Hub) session(nodeID string) *yamux.Session {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if n := h.nodes[nodeID]; n != nil {
+		return n.session
+	}
+	return nil
 }
 
 // Close ends all links and waits for them. The agents dial again.

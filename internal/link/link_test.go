@@ -390,3 +390,89 @@ func TestHostileAgents(t *testing.T) {
 		}
 	})
 }
+
+// sshBench is a bench whose node has an ssh server of its own, and nothing else.
+func sshBench(t *testing.T, serve func(net.Conn)) *bench {
+	t.Helper()
+	b := newBench(t)
+	prefix, relay := link.SSHHandler(func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		go serve(far)
+		return near, nil
+	})
+	b.agent(link.Handler(named("a"), map[string]http.Handler{prefix: relay}))
+	b.present(true)
+	return b
+}
+
+func TestSSHGoesOverTheLink(t *testing.T) {
+	t.Parallel()
+	t.Run("what is said comes back, beside calls", func(t *testing.T) {
+		t.Parallel()
+		b := sshBench(t, func(c net.Conn) { io.Copy(c, c); c.Close() })
+		conn, err := b.hub.DialSSH(t.Context(), "i-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		text := strings.Repeat("0123456789", 200_000)
+		go io.WriteString(conn, text)
+		got := make([]byte, len(text))
+		if _, err := io.ReadFull(conn, got); err != nil || string(got) != text {
+			t.Errorf("%d bytes came back, %v", len(got), err)
+		}
+		if _, err := b.hub.Node("i-1").State(t.Context()); err != nil {
+			t.Errorf("a call meanwhile: %v", err)
+		}
+	})
+	t.Run("the server's end ends the connection", func(t *testing.T) {
+		t.Parallel()
+		b := sshBench(t, func(c net.Conn) { io.WriteString(c, "bye"); c.Close() })
+		conn, err := b.hub.DialSSH(t.Context(), "i-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if got, err := io.ReadAll(conn); err != nil || string(got) != "bye" {
+			t.Errorf("%q, %v", got, err)
+		}
+	})
+	t.Run("calls always have room beside it", func(t *testing.T) {
+		t.Parallel()
+		b := sshBench(t, func(c net.Conn) { io.Copy(c, c) })
+		var err error
+		count := 0
+		for ; err == nil && count < 100; count++ {
+			var conn net.Conn
+			if conn, err = b.hub.DialSSH(t.Context(), "i-1"); err == nil {
+				defer conn.Close()
+			}
+		}
+		if err == nil || !strings.Contains(err.Error(), "has 32 such connections") {
+			t.Errorf("after %d connections: %v", count, err)
+		}
+		if _, err := b.hub.Node("i-1").State(t.Context()); err != nil {
+			t.Errorf("a call: %v", err)
+		}
+	})
+	t.Run("a node without an agent is absent", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		if _, err := b.hub.DialSSH(t.Context(), "i-1"); !errors.Is(err, link.ErrAbsent) {
+			t.Errorf("got %v", err)
+		}
+	})
+	t.Run("a node that says nothing is given up", func(t *testing.T) {
+		t.Parallel()
+		b := newBench(t)
+		silent := http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
+		b.agent(silent)
+		b.present(true)
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		if conn, err := b.hub.DialSSH(ctx, "i-1"); err == nil {
+			conn.Close()
+			t.Error("it connected")
+		}
+	})
+}

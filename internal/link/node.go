@@ -29,6 +29,12 @@ type Node interface {
 	// ReadFile reads a part of a plain file inside an account's home, as the
 	// account, never through a link that leaves it. What is not there is empty.
 	ReadFile(ctx context.Context, part AccountPart) ([]byte, error)
+	// AuthorizedKeys reads the file of keys that the account itself lets in over
+	// ssh, unless others may write it. What is not there is empty.
+	AuthorizedKeys(ctx context.Context, account string) ([]byte, error)
+	// ForgetCommand lets the node drop what it keeps of a command whose result was
+	// received; it is still not started a second time. Unknown ones are no error.
+	ForgetCommand(ctx context.Context, id string) error
 }
 
 // AccountPartLimit bounds an AccountPart, in bytes: encoded, it fits an answer.

@@ -36,7 +36,19 @@ func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) erro
 	limit := time.Duration(o.Timeout) * time.Second
 	node := ctl.Links.Node(o.NodeID)
 	if !o.Started {
-		err := node.StartCommand(ctx, hpc.Command{ID: o.ID, Content: o.Content, Dir: o.Dir, Timeout: limit})
+		cmd := hpc.Command{ID: o.ID, Content: o.Content, Dir: o.Dir, Timeout: limit}
+		if o.Kind == store.KindPostInstall {
+			var still bool
+			var err error
+			if cmd, still, err = ctl.scriptsCommand(ctx, o); err != nil {
+				return err
+			}
+			if !still {
+				return ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1,
+					Output: "the node was made anew before the scripts ran", Finished: time.Now()})
+			}
+		}
+		err := node.StartCommand(ctx, cmd)
 		if err != nil {
 			return ctl.missCommand(ctx, o, limit, err)
 		}
@@ -59,7 +71,10 @@ func (ctl *Control) followCommand(ctx context.Context, o store.OpenCommand) erro
 	if result.Status == hpc.CommandRunning && len(result.Output) <= o.Printed {
 		return nil
 	}
-	return ctl.saveResult(ctx, o, result)
+	if err := ctl.saveResult(ctx, o, result); err != nil || result.Status == hpc.CommandRunning {
+		return err
+	}
+	return node.ForgetCommand(ctx, o.ID) // what is not forgotten now the node drops by itself, in time
 }
 
 // missCommand gives a command up once its node has been away past its time limit.
@@ -72,8 +87,15 @@ func (ctl *Control) missCommand(ctx context.Context, o store.OpenCommand, limit 
 }
 
 func (ctl *Control) saveResult(ctx context.Context, o store.OpenCommand, r hpc.CommandResult) error {
+	if o.Kind == store.KindPostInstall && r.Status != hpc.CommandRunning {
+		return ctl.saveScripts(ctx, o, r)
+	}
 	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		return tx.SaveResult(ctx, &store.CommandResult{CommandID: o.ID, NodeID: o.NodeID, Status: r.Status,
-			Started: true, ExitCode: r.ExitCode, Output: r.Output, Finished: r.Finished})
+		return tx.SaveResult(ctx, resultRow(o, r))
 	})
+}
+
+func resultRow(o store.OpenCommand, r hpc.CommandResult) *store.CommandResult {
+	return &store.CommandResult{CommandID: o.ID, NodeID: o.NodeID, Status: r.Status,
+		Started: true, ExitCode: r.ExitCode, Output: r.Output, Finished: r.Finished}
 }

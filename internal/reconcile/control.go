@@ -6,9 +6,11 @@ import (
 	"sync"
 	"time"
 
+	"ehpc/internal/fetch"
 	"ehpc/internal/link"
 	"ehpc/internal/provider"
 	"ehpc/internal/scheduler"
+	"ehpc/internal/sshca"
 	"ehpc/internal/store"
 )
 
@@ -55,6 +57,8 @@ type Options struct {
 	Store    *store.Store
 	Provider provider.Provider
 	Links    Links
+	SSH      *sshca.Authority
+	Scripts  *fetch.Fetcher // of post-install scripts
 	Limits   Limits
 	Log      *slog.Logger
 

@@ -76,7 +76,7 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	}
 	plans := map[string]hpc.NodePlan{}
 	if c.Wanted {
-		if plans, err = nodePlans(ctx, ctl.Store.Read(), c, nodes); err != nil {
+		if plans, err = nodePlans(ctx, ctl.Store.Read(), ctl.SSH, c, nodes); err != nil {
 			return err
 		}
 	}
@@ -92,6 +92,9 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 			v.Silent[n.ID] = since
 		}
 		v.Plans[n.ID] = planHash(plans[n.ID])
+	}
+	if v.Scripts, err = ctl.observeScripts(ctx, c, nodes); err != nil {
+		return err
 	}
 	v.Sched = ctl.observeSched(ctx, v)
 	for _, s := range planNodes(now, v, ctl.Limits) {
@@ -170,6 +173,8 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 	switch s.Act {
 	case makeMachine:
 		return ctl.makeMachine(ctx, n)
+	case prepareNode:
+		return ctl.prepareNode(ctx, n, plan)
 	case applyPlan:
 		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
 			return err

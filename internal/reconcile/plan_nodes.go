@@ -14,6 +14,7 @@ type nodeAct string
 
 const (
 	makeMachine nodeAct = "make machine"  // or make it anew
+	prepareNode nodeAct = "prepare"       // files and services but for the scheduler's, then scripts
 	applyPlan   nodeAct = "set up"        // files and services, then ready
 	refreshPlan nodeAct = "refresh"       // files and services of a node in service
 	moveNode    nodeAct = "move"          // to the queue that its row names
@@ -42,6 +43,7 @@ type clusterView struct {
 	Silent   map[string]time.Time        // since when an agent is away
 	Sched    map[string]scheduler.Node   // by hostname; nil: not known
 	Plans    map[string]string           // the hash of each node's plan as it should be
+	Scripts  map[string]scripts          // of nodes that may wait for them
 }
 
 func (v *clusterView) manager() *store.Node {
@@ -98,7 +100,7 @@ func planWanted(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeS
 	case hpc.NodeRunning:
 		return planRunning(now, v, n, lim)
 	case hpc.NodeException:
-		if v.Present[n.ID] {
+		if v.Present[n.ID] && v.Scripts[n.ID].State != scriptsFailed { // scripts do not run again by themselves
 			return &nodeStep{Act: retryNode}
 		}
 	}
@@ -115,6 +117,14 @@ func planInit(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeSte
 	manager := v.manager()
 	if manager == nil || manager.Address == "" {
 		return nil
+	}
+	switch s := v.Scripts[n.ID]; s.State {
+	case scriptsMissing, scriptsRunning:
+		return nil
+	case scriptsWanted:
+		return &nodeStep{Act: prepareNode}
+	case scriptsFailed:
+		return &nodeStep{Act: failNode, Reason: s.Reason}
 	}
 	if n.HasRole(hpc.RoleCompute) && n != manager && manager.Status != hpc.NodeReady && manager.Status != hpc.NodeRunning {
 		return nil // its daemon would only wait for the controller

@@ -7,15 +7,18 @@ import (
 	"encoding/json"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/sshca"
 	"ehpc/internal/store"
 )
 
 // nodePlans derives what every node of a cluster should look like from the rows.
-func nodePlans(ctx context.Context, tx store.Tx, c *store.Cluster, nodes []*store.Node) (map[string]hpc.NodePlan, error) {
+func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.Cluster, nodes []*store.Node) (map[string]hpc.NodePlan, error) {
 	secrets, err := tx.OpenSecrets(c)
 	if err != nil {
 		return nil, err
 	}
+	root := secrets.Root
+	secrets.Root = hpc.RootLogin{}
 	base := hpc.NodePlan{ClusterID: c.ID, ClusterName: c.Name, Scheduler: c.Scheduler, Secrets: secrets}
 	accounts, _, err := tx.Accounts(ctx, c.ID, store.Page{})
 	if err != nil {
@@ -42,6 +45,12 @@ func nodePlans(ctx context.Context, tx store.Tx, c *store.Cluster, nodes []*stor
 		plan.Self = n.Member()
 		if !n.HasRole(hpc.RoleManager) {
 			plan.Secrets.JWTKey = nil
+		}
+		if n.HasRole(hpc.RoleLogin) {
+			plan.Root = root
+		}
+		if plan.SSH, err = ssh.Host(c.ID, n.ID, n.Hostname); err != nil {
+			return nil, err
 		}
 		plans[n.ID] = plan
 	}

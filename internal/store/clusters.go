@@ -67,6 +67,20 @@ func (tx Tx) Cluster(ctx context.Context, id string) (*Cluster, error) {
 	return c, notFound(err)
 }
 
+// ClusterNamed returns the only cluster of that name, whoever owns it; ErrNotFound
+// if there is none, or several.
+func (tx Tx) ClusterNamed(ctx context.Context, name string) (*Cluster, error) {
+	var rows []*Cluster
+	err := tx.db.NewSelect().Model(&rows).Where("name = ? AND deleted IS NULL", name).Limit(2).Scan(ctx)
+	if err == nil && len(rows) != 1 {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	return rows[0], nil
+}
+
 // LockCluster is Cluster inside a transaction that decides on the row: it
 // raises the row's revision first, so that no other can decide meanwhile.
 func (tx Tx) LockCluster(ctx context.Context, id string) (*Cluster, error) {
@@ -121,8 +135,11 @@ func (tx Tx) UnwantCluster(ctx context.Context, id string, now time.Time) error 
 }
 
 // DropCluster ends a cluster whose nodes and volume are gone. Its row stays
-// for its log and its jobs, without the secrets.
+// for its log and its jobs, without the secrets and the scripts.
 func (tx Tx) DropCluster(ctx context.Context, id string, now time.Time) error {
+	if _, err := tx.db.NewDelete().Model((*PostScript)(nil)).Where("cluster_id = ?", id).Exec(ctx); err != nil {
+		return err
+	}
 	return one(tx.db.NewUpdate().Model((*Cluster)(nil)).
 		Set("rev = rev + 1").Set("deleted = ?", now).Set("secrets = ''").
 		Where("id = ? AND deleted IS NULL", id).Exec(ctx))

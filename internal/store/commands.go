@@ -17,7 +17,8 @@ type Command struct {
 	ClusterID string
 	Content   string
 	Dir       string
-	Timeout   int // seconds
+	Timeout   int    // seconds
+	Kind      string // "" for those of callers
 	Created   time.Time
 }
 

@@ -1,0 +1,159 @@
+// Package gateway is the service's ssh server: people reach their cluster's login
+// nodes through it. It checks who they are, then speaks to the node's own ssh
+// server with a certificate that is good for a minute, and passes on what goes
+// over sessions. Nothing else goes through it, and it runs nothing itself.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"ehpc/internal/auth"
+	"ehpc/internal/link"
+	"ehpc/internal/sshca"
+	"ehpc/internal/store"
+)
+
+// Nodes reaches the nodes.
+type Nodes interface {
+	Present(nodeID string) bool
+	Node(nodeID string) link.Node
+	// DialSSH connects to the node's ssh server.
+	DialSSH(ctx context.Context, nodeID string) (net.Conn, error)
+}
+
+// Options are what a gateway works with.
+type Options struct {
+	Store     *store.Store
+	Passwords *auth.Passwords
+	Authority *sshca.Authority
+	Nodes     Nodes
+	Log       *slog.Logger
+}
+
+// Limits of what comes from outside.
+const (
+	maxConns      = 512 // that have logged in
+	maxStrangers  = 64  // that have not, and of these
+	maxFromSource = 10  // from one address
+	strangerTime  = 30 * time.Second
+	maxTries      = 6  // to log in, in one connection
+	maxSessions   = 10 // in one connection
+)
+
+// Gateway lets people in.
+type Gateway struct {
+	Options
+	key ssh.Signer
+
+	mu        sync.Mutex
+	strangers map[string]int // by source
+	waiting   int            // strangers in all
+	guests    int
+	conns     sync.WaitGroup
+}
+
+// New makes a gateway; Serve runs it.
+func New(o Options) *Gateway {
+	return &Gateway{Options: o, key: o.Authority.GatewayKey(), strangers: map[string]int{}}
+}
+
+// HostKey is the gateway's own public key, as in authorized_keys.
+func (g *Gateway) HostKey() string { return string(ssh.MarshalAuthorizedKey(g.key.PublicKey())) }
+
+// Serve lets people in until ctx ends, and waits for the connections, which it
+// closes then.
+func (g *Gateway) Serve(ctx context.Context, listener net.Listener) error {
+	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	defer stop()
+	defer g.conns.Wait()
+	for {
+		conn, err := listener.Accept()
+		if ctx.Err() != nil {
+			return nil
+		}
+		if errors.Is(err, net.ErrClosed) {
+			return err
+		}
+		if err != nil {
+			g.Log.Warn("cannot accept an ssh connection", "err", err)
+			time.Sleep(100 * time.Millisecond) // out of file descriptors: do not spin
+			continue
+		}
+		source := sourceOf(conn)
+		if !g.meet(source) {
+			conn.Close()
+			continue
+		}
+		g.conns.Go(func() { g.serve(ctx, conn, source) })
+	}
+}
+
+func sourceOf(conn net.Conn) string {
+	host, _, err := net.SplitHostPort(conn.RemoteAddr().String())
+	if err != nil {
+		return conn.RemoteAddr().String()
+	}
+	return host
+}
+
+// meet takes one more stranger, if there is room for one.
+func (g *Gateway) meet(source string) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.waiting >= maxStrangers || g.strangers[source] >= maxFromSource || g.guests >= maxConns {
+		return false
+	}
+	g.waiting++
+	g.strangers[source]++
+	return true
+}
+
+// known makes a guest of a stranger, or shows it out.
+func (g *Gateway) known(source string, guest bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.waiting--
+	if g.strangers[source]--; g.strangers[source] == 0 {
+		delete(g.strangers, source)
+	}
+	if guest {
+		g.guests++
+	}
+}
+
+func (g *Gateway) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.guests--
+}
+
+// serve is one connection's whole life.
+func (g *Gateway) serve(ctx context.Context, conn net.Conn, source string) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer conn.Close()
+	stop := context.AfterFunc(ctx, func() { conn.Close() })
+	defer stop()
+
+	conn.SetDeadline(time.Now().Add(strangerTime))
+	door := &door{g: g, source: source}
+	meeting, enough := context.WithTimeout(ctx, strangerTime)
+	client, channels, requests, err := ssh.NewServerConn(conn, door.config(meeting))
+	enough()
+	g.known(source, err == nil)
+	if err != nil {
+		g.Log.Debug("ssh connection without a login", "source", source, "err", err)
+		return
+	}
+	defer g.leave()
+	conn.SetDeadline(time.Time{})
+	go ssh.DiscardRequests(requests)
+	g.host(ctx, client, channels, source)
+}

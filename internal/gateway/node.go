@@ -1,0 +1,91 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"golang.org/x/crypto/ssh"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/sshca"
+	"ehpc/internal/store"
+)
+
+// dialLimit is how long the way to a node's shell may take.
+const dialLimit = 20 * time.Second
+
+// errNoLogin: people cannot be let in now.
+var errNoLogin = errors.New("no login node of the cluster is in service now; try again")
+
+// loginNode is the first of the cluster's login nodes that can be reached.
+func (g *Gateway) loginNode(ctx context.Context, clusterID string) (*store.Node, error) {
+	nodes, err := g.Store.Read().Nodes(ctx, clusterID)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range nodes {
+		if n.HasRole(hpc.RoleLogin) && n.Status == hpc.NodeRunning && g.Nodes.Present(n.ID) {
+			return n, nil
+		}
+	}
+	return nil, errNoLogin
+}
+
+// admit connects to a login node as the account and notes the login in the
+// cluster's log. What was proven may have been taken back since: it is read again.
+func (g *Gateway) admit(ctx context.Context, p *ssh.Permissions, source string) (*ssh.Client, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialLimit)
+	defer cancel()
+	clusterID, name := p.Extensions[provenCluster], p.Extensions[provenName]
+	w, err := g.find(ctx, name+"@"+clusterID)
+	if err != nil {
+		return nil, err
+	}
+	if w.cluster == nil || w.hash == "" && w.key == "" {
+		return nil, errRefused
+	}
+	node, err := g.loginNode(ctx, clusterID)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	signer, err := g.Authority.User(clusterID, name, name+" from "+source, now)
+	if err != nil {
+		return nil, err
+	}
+	client, err := g.connect(ctx, clusterID, node, name, signer)
+	if err != nil {
+		return nil, err
+	}
+	err = g.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		line := fmt.Sprintf("%s logged in on %s from %s with a %s", name, node.Hostname, source, p.Extensions[provenMethod])
+		return tx.Log(ctx, clusterID, "Login", store.Info, line, now)
+	})
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
+	}
+	return client, nil
+}
+
+func (g *Gateway) connect(ctx context.Context, clusterID string, node *store.Node, name string, signer ssh.Signer) (*ssh.Client, error) {
+	conn, err := g.Nodes.DialSSH(ctx, node.ID)
+	if err != nil {
+		return nil, fmt.Errorf("cannot reach %s: %w", node.Hostname, err)
+	}
+	stop := context.AfterFunc(ctx, func() { conn.Close() }) // a node that says nothing
+	inner, channels, requests, err := ssh.NewClientConn(conn, sshca.Address(node.ID), &ssh.ClientConfig{
+		User: name, Auth: []ssh.AuthMethod{ssh.PublicKeys(signer)},
+		HostKeyCallback:   g.Authority.CheckHost(clusterID),
+		HostKeyAlgorithms: []string{ssh.CertAlgoED25519v01},
+	})
+	if !stop() && err == nil {
+		err = ctx.Err()
+	}
+	if err != nil {
+		conn.Close()
+		return nil, fmt.Errorf("%s does not let %s in: %w", node.Hostname, name, err)
+	}
+	return ssh.NewClient(inner, channels, requests), nil
+}
