@@ -1,11 +1,12 @@
 #!/bin/bash
-# Installs the Debian packages the host needs to run nodes, those that are
-# missing only. Does nothing, and needs no root, when all are there.
+# Installs the Debian packages the host needs to run nodes, and those given as
+# arguments, as far as they are missing. Does nothing, and needs no root, when
+# all are there.
 set -euo pipefail
 
 # runc runs nodes, iproute2 and nftables make their networks, mmdebstrap makes
 # the image they stand on.
-packages=(runc iproute2 nftables mmdebstrap)
+packages=(runc iproute2 nftables mmdebstrap "$@")
 
 missing=()
 for p in "${packages[@]}"; do
@@ -32,6 +33,11 @@ retry() { # mirrors fail for moments
 
 echo "host packages: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+if [[ " ${missing[*]} " = *" postgresql "* ]]; then
+  # Only the programs are wanted: the tests make databases of their own.
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/ehpc-tests.conf
+fi
 retry apt-get -qq update
 retry apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
 echo "host packages: installed ${missing[*]}"
