@@ -20,6 +20,10 @@ func (ctl *Control) passJobs(ctx context.Context) error {
 		if !c.Wanted || c.Status != hpc.ClusterRunning {
 			continue
 		}
+		ctx, here := ctl.hold(ctx, c)
+		if !here {
+			continue
+		}
 		ctl.steps.try("jobs "+c.ID, func() {
 			err := settled(ctl.followJobs(ctx, c))
 			if ctx.Err() == nil && ctl.said.news("jobs "+c.ID, err) {
@@ -48,7 +52,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	}
 	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss}
 	var p jobsPlan
-	err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if _, err := tx.LockCluster(ctx, c.ID); err != nil {
+			return err
+		}
 		if err := v.read(ctx, tx); err != nil {
 			return err
 		}

@@ -43,9 +43,15 @@ func (tx Tx) TakeLease(ctx context.Context, clusterID, server string, now, until
 	return l, notFound(tx.db.NewSelect().Model(l).WherePK().Scan(ctx))
 }
 
-// RenewLeases prolongs what a server holds and returns it.
+// RenewLeases prolongs what a server holds and returns it. Leases of clusters
+// that are gone end.
 func (tx Tx) RenewLeases(ctx context.Context, server string, until time.Time) ([]*Lease, error) {
-	_, err := tx.db.NewUpdate().Model((*Lease)(nil)).
+	_, err := tx.db.NewDelete().Model((*Lease)(nil)).
+		Where("server = ? AND cluster_id IN (SELECT id FROM clusters WHERE deleted IS NOT NULL)", server).Exec(ctx)
+	if err != nil {
+		return nil, err
+	}
+	_, err = tx.db.NewUpdate().Model((*Lease)(nil)).
 		Set("rev = rev + 1").Set("expires = ?", until).Where("server = ?", server).Exec(ctx)
 	if err != nil {
 		return nil, err
@@ -70,11 +76,5 @@ func (tx Tx) Fence(ctx context.Context, clusterID string, fence int64) error {
 	if errors.Is(err, ErrConflict) {
 		return ErrFenced
 	}
-	return err
-}
-
-// DropLease forgets the lease of a cluster that is gone.
-func (tx Tx) DropLease(ctx context.Context, clusterID string) error {
-	_, err := tx.db.NewDelete().Model((*Lease)(nil)).Where("cluster_id = ?", clusterID).Exec(ctx)
 	return err
 }
