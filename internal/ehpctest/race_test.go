@@ -1,46 +1,49 @@
 package ehpctest
 
 import (
+	"strings"
 	"sync"
 	"testing"
 
 	"ehpc/api"
+	"ehpc/internal/action"
 	"ehpc/internal/config"
 	provfake "ehpc/internal/provider/fake"
 )
 
 const racers = 6
 
-// createTogether asks for clusters at the same time.
-func createTogether(t *testing.T, p *Plane, token string) (ids map[string]int, codes []string) {
+// createTogether asks for clusters at the same time, without a client that would
+// ask again.
+func createTogether(t *testing.T, p *Plane, token string) (ids map[string]int, errs []string) {
 	ids = map[string]int{}
 	var mu sync.Mutex
 	var all sync.WaitGroup
 	for range racers {
 		all.Go(func() {
-			none := 0
-			q := &api.CreateClusterRequest{Name: "race", ClientToken: token}
-			q.EcsOrder.Compute.Count = &none
-			var a api.CreateClusterResponse
-			err := p.Do(t.Context(), q, &a)
+			one, none := 1, 0
+			q := &api.CreateClusterRequest{Name: "race"}
+			q.EcsOrder.Manager.Count, q.EcsOrder.Compute.Count = &one, &none
+			call := action.Call{Action: "CreateCluster", AccessKey: p.Key.ID, Owner: p.Key.Owner, ClientToken: token}
+			a, err := p.Service.CreateCluster(action.WithCall(t.Context(), call), q)
 			mu.Lock()
 			defer mu.Unlock()
 			if err != nil {
-				codes = append(codes, codeOf(t, err))
+				errs = append(errs, err.Error())
 				return
 			}
 			ids[a.ClusterId]++
 		})
 	}
 	all.Wait()
-	return ids, codes
+	return ids, errs
 }
 
 func TestTheSameTokenAtTheSameTimeIsOneCluster(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, engine string) {
 		p := Start(t, NewWorld(provfake.Options{}), Options{Engine: engine})
-		if ids, codes := createTogether(t, p, "the-same"); len(ids) != 1 || len(codes) > 0 {
-			t.Errorf("clusters %v, errors %v", ids, codes)
+		if ids, errs := createTogether(t, p, "the-same"); len(ids) != 1 || len(errs) > 0 {
+			t.Errorf("clusters %v, errors %v", ids, errs)
 		}
 	})
 }
@@ -48,13 +51,13 @@ func TestTheSameTokenAtTheSameTimeIsOneCluster(t *testing.T) {
 func TestALimitHoldsForThoseWhoAskAtTheSameTime(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, engine string) {
 		p := Start(t, NewWorld(provfake.Options{}), Options{Engine: engine, Config: func(c *config.Config) { c.MaxClusters = 2 }})
-		ids, codes := createTogether(t, p, "")
-		if len(ids) != 2 || len(codes) != racers-2 {
-			t.Errorf("clusters %v, errors %v; the limit is 2", ids, codes)
+		ids, errs := createTogether(t, p, "")
+		if len(ids) != 2 || len(errs) != racers-2 {
+			t.Errorf("clusters %v, errors %v; the limit is 2", ids, errs)
 		}
-		for _, code := range codes {
-			if code != "TooManyClusters" {
-				t.Errorf("code %s", code)
+		for _, text := range errs {
+			if !strings.HasPrefix(text, "TooManyClusters") {
+				t.Errorf("error %s", text)
 			}
 		}
 	})
