@@ -58,7 +58,7 @@ such a file holds, or ~/.config/ehpc/credentials.env.`,
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{newDevCommand(), newKeyCommand(), newImageCommand(), newCheckConfigCommand()} {
+	for _, cmd := range []*cobra.Command{newDevCommand(), newServerCommand(), newBackupCommand(), newRestoreCommand(), newKeyCommand(), newImageCommand(), newCheckConfigCommand()} {
 		cmd.GroupID = groupRun
 		root.AddCommand(cmd)
 	}

@@ -61,6 +61,7 @@ type Options struct {
 	Log      *slog.Logger
 	Server   string // names this server among those that share the store
 	Home     string // of clusters whose machines only this server reaches; "" if every server does
+	Keep     bool   // what no row wants: the store is older than the world
 
 	Interrupt Interrupt // nil outside tests
 }

@@ -17,8 +17,8 @@ const dbFile = "ehpc.db"
 // Place says where a store is.
 type Place struct {
 	Dir      string // the server's data directory; it is locked
-	URL      string // of a PostgreSQL database; "" for SQLite in Dir
-	Password string // for URL, which holds none
+	URL      string // of a PostgreSQL database, without its password; "" for SQLite in Dir
+	Password string // for URL
 }
 
 // Open opens the SQLite store in dir, made on first use.

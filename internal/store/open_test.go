@@ -85,15 +85,3 @@ func TestAServerWithAnotherKeyIsRefused(t *testing.T) {
 		}
 	})
 }
-
-func TestAnAddressWithAPasswordIsRefusedAndNotRepeated(t *testing.T) {
-	t.Parallel()
-	for _, url := range []string{"postgres://u:s3cret@h/d", "postgres://u@h/d?password=s3cret", "mysql://u:s3cret@h/d", "postgres://u:s3cret@h:port/d"} {
-		if err := CheckURL(url); err == nil || strings.Contains(err.Error(), "s3cret") {
-			t.Errorf("%s: err = %v", url, err)
-		}
-	}
-	if err := CheckURL("postgres://u@h/d?sslmode=verify-full"); err != nil {
-		t.Error(err)
-	}
-}
