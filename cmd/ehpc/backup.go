@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +65,9 @@ the store; it is kept as long as the file DIR/restored is there.`,
 			if err != nil {
 				return err
 			}
-			made, err := backup.Restore(args[0], data)
+			made, err := backup.Restore(args[0], data, func(file string) error {
+				return store.Restored(cmd.Context(), file, time.Now())
+			})
 			if err = errors.Join(err, lock.Close()); err != nil {
 				return err
 			}

@@ -42,6 +42,8 @@ func content(t *testing.T, dir, name string) string {
 	return string(text)
 }
 
+func fine(string) error { return nil }
+
 func names(t *testing.T, dir string) string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -72,7 +74,7 @@ func TestWhatWasBackedUpIsRestored(t *testing.T) {
 		t.Errorf("%v, %v, beside it %s", info.Mode(), err, names(t, filepath.Dir(file)))
 	}
 	put(t, dir, "sealer.key", "another")
-	made, err := Restore(file, dir)
+	made, err := Restore(file, dir, fine)
 	if err != nil || time.Since(made) > time.Minute {
 		t.Fatalf("made %s, %v", made, err)
 	}
@@ -163,7 +165,7 @@ func TestAFullDiskIsSaidAndLeavesNothing(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(at, "fill"), make([]byte, 60<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Restore(file, at); !errors.Is(err, unix.ENOSPC) {
+	if _, err := Restore(file, at, fine); !errors.Is(err, unix.ENOSPC) {
 		t.Errorf("a restoration: err = %v", err)
 	}
 	if got := names(t, at); got != "fill" {
@@ -180,13 +182,28 @@ func random(n int) string {
 	return b.String()
 }
 
+func TestAStoreThatIsNotReadyIsNotPutInPlace(t *testing.T) {
+	t.Parallel()
+	dir, no := t.TempDir(), errors.New("no")
+	var saw []byte
+	_, err := Restore(written(t), dir, func(store string) (err error) {
+		if saw, err = os.ReadFile(store); err != nil {
+			return err
+		}
+		return no
+	})
+	if !errors.Is(err, no) || string(saw) != "copied" || names(t, dir) != "" {
+		t.Errorf("err = %v, it saw %q, there is %s", err, saw, names(t, dir))
+	}
+}
+
 func TestNothingIsRestoredOverAStore(t *testing.T) {
 	t.Parallel()
 	file := written(t)
 	for _, name := range []string{Store, Store + "-wal", Store + "-shm"} {
 		dir := t.TempDir()
 		put(t, dir, name, "live")
-		if _, err := Restore(file, dir); err == nil || !strings.Contains(err.Error(), name) {
+		if _, err := Restore(file, dir, fine); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("err = %v", err)
 		}
 		if got := names(t, dir); got != name {
@@ -219,7 +236,7 @@ func TestWhatIsNoBackupIsRefusedAndLeavesNothing(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir, at := t.TempDir(), t.TempDir()
 			put(t, at, "b", string(text))
-			if _, err := Restore(filepath.Join(at, "b"), dir); err == nil {
+			if _, err := Restore(filepath.Join(at, "b"), dir, fine); err == nil {
 				t.Error("it was restored")
 			}
 			if got := names(t, dir); got != "" {

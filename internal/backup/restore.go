@@ -27,22 +27,23 @@ const (
 )
 
 // Restore puts what the archive holds into dir, which must hold no store, and
-// tells when the backup was made. The store comes last: a restoration that was
-// cut off is done again. The caller has dir locked.
-func Restore(file, dir string) (made time.Time, err error) {
+// tells when the backup was made. ready gets the store's file before it is in its
+// place. The store comes last: a restoration that was cut off is done again. The
+// caller has dir locked.
+func Restore(file, dir string, ready func(store string) error) (made time.Time, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return made, fmt.Errorf("cannot restore into %s: %w", dir, err)
 	}
 	defer root.Close()
-	made, err = restore(file, root)
+	made, err = restore(file, root, ready)
 	if err != nil {
 		return made, fmt.Errorf("cannot restore the backup %s into %s: %w", file, dir, err)
 	}
 	return made, syncDir(dir)
 }
 
-func restore(file string, root *os.Root) (made time.Time, err error) {
+func restore(file string, root *os.Root, ready func(string) error) (made time.Time, err error) {
 	for _, name := range []string{Store, Store + "-wal", Store + "-shm"} {
 		if _, err := root.Lstat(name); err == nil {
 			return made, fmt.Errorf("there is a store already: move %s away, and what is named like it", filepath.Join(root.Name(), name))
@@ -59,6 +60,9 @@ func restore(file string, root *os.Root) (made time.Time, err error) {
 	}
 	if !slices.Contains(names, Store) || !slices.Contains(names, companions[0]) {
 		return made, errors.New("it is no backup of ehpc: it does not hold " + Store + " and " + companions[0])
+	}
+	if err := ready(filepath.Join(root.Name(), unpacked+Store)); err != nil {
+		return made, err
 	}
 	for _, name := range names {
 		if name == Store {

@@ -42,6 +42,7 @@ type Options struct {
 	Server    string // names the plane among those that share a store
 	Home      string // of the clusters whose machines this plane alone reaches; "" if every plane does
 	Config    func(*config.Config)
+	Keep      bool // what the store does not know
 	Interrupt reconcile.Interrupt
 }
 
@@ -66,7 +67,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 		o.Config(&conf)
 	}
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, Limits: limits, Log: log, Interrupt: o.Interrupt,
-		Server: cmp.Or(o.Server, "here"), Home: o.Home})
+		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {

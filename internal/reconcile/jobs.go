@@ -118,6 +118,25 @@ func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 	if v.Resubmitted, err = tx.ResubmittedTokens(ctx, v.ClusterID); err != nil {
 		return err
 	}
+	if v.Orphans, err = tx.TokensWithoutJob(ctx, v.ClusterID, v.unknownTokens()); err != nil {
+		return err
+	}
 	v.Gone, err = tx.DeletedUIDs(ctx, v.ClusterID)
 	return err
+}
+
+// unknownTokens are those of ours that the observation shows and none of the
+// rows that were read has.
+func (v *jobsView) unknownTokens() (list []string) {
+	known := map[string]bool{"": true}
+	for _, row := range slices.Concat(v.Open, v.Known) {
+		known[row.Token] = true
+	}
+	for _, j := range slices.Concat(v.Seen.Queue, v.Seen.Ends) {
+		if !known[j.Token] {
+			known[j.Token] = true
+			list = append(list, j.Token)
+		}
+	}
+	return list
 }
