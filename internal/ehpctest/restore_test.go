@@ -85,27 +85,35 @@ func uidOf(t *testing.T, p *Plane, clusterID, name string) (uid int) {
 	return a.UID
 }
 
-// TestARestoredServerTellsWhatDied starts from a backup after machines have gone
-// that the backup knows.
+// TestARestoredServerTellsWhatDied starts from a backup after a machine and a job
+// have gone that the backup knows.
 func TestARestoredServerTellsWhatDied(t *testing.T) {
 	t.Parallel()
 	w, dir := NewWorld(provfake.Options{}), t.TempDir()
 	p := Start(t, w, Options{Dir: dir, Engine: sqlite})
-	id := p.Create(t, 1)
+	id := withAccount(t, w, p, 2)
+	w.SchedulerOf(id).Script(func(hpc.JobSpec, string) schedfake.Outcome { return schedfake.Outcome{Duration: time.Hour} })
+	var a api.SubmitJobResponse
+	must(t, p.Do(t.Context(), job(id, "./run.sh"), &a))
+	p.Until(t, "the job runs", func() bool { return p.jobs(t, id)[0].State == "RUNNING" })
 	file := filepath.Join(t.TempDir(), "b")
 	must(t, backup.Write(t.Context(), file, dir, p.Store.CopyTo))
-	last := p.Nodes(t, id)[2]
+	last := p.Nodes(t, id)[3]
 	p.Kill()
+	w.SchedulerOf(id).Crash(time.Hour) // it comes back without the job
 	must(t, w.Machines.Destroy(context.WithoutCancel(t.Context()), last.Id))
 
 	again := Start(t, w, Options{Dir: restore(t, file), Engine: sqlite, Keep: true})
 	again.Client = clientOf(t, again.URL, p.Key)
-	again.Until(t, "the node is made anew", func() bool { return w.Agent(last.Id) != nil && again.Nodes(t, id)[2].Status == "running" })
+	again.Until(t, "the node is made anew", func() bool { return w.Agent(last.Id) != nil && again.Nodes(t, id)[3].Status == "running" })
+	again.Until(t, "the job has failed", func() bool { return again.jobs(t, id)[0].State == "FAILED" })
 	var logs api.ListClusterLogsResponse
 	must(t, again.Do(t.Context(), &api.ListClusterLogsRequest{ClusterId: id, PageNumber: 1, PageSize: 100}, &logs))
-	if !slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool {
-		return strings.Contains(l.Message, last.HostName) && strings.Contains(l.Message, "made anew")
-	}) {
-		t.Error("the cluster's log does not tell of it")
+	for who, what := range map[string]string{last.HostName: "made anew", "job " + a.JobId + " ": "the scheduler has lost it"} {
+		if !slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool {
+			return strings.Contains(l.Message, who) && strings.Contains(l.Message, what)
+		}) {
+			t.Errorf("the cluster's log does not tell of %s: %+v", who, logs.Logs.LogInfo)
+		}
 	}
 }
