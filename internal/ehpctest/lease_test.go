@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"ehpc/api"
@@ -55,6 +56,9 @@ func TestServersShareAStoreAndNotTheirMachines(t *testing.T) {
 	as := *b
 	as.Client = clientOf(t, b.URL, a.Key)
 	must(t, as.Do(t.Context(), &api.AddNodesRequest{ClusterId: id, Count: 1}, &api.AddNodesResponse{}))
+	if err := as.Do(t.Context(), job(id, "./run.sh"), nil); err == nil || codeOf(t, err) != "ManagerNotFound" || !strings.Contains(err.Error(), "another server") {
+		t.Errorf("a job for a cluster that the server does not reach: %v", err)
+	}
 	must(t, b.Do(t.Context(), &api.AddNodesRequest{ClusterId: own, Count: 1}, &api.AddNodesResponse{}))
 	b.Until(t, "the server's own node runs", func() bool {
 		nodes := b.Nodes(t, own)
