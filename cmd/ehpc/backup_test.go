@@ -114,6 +114,10 @@ func TestAServiceOnPostgreSQLIsReachedByItsConfiguration(t *testing.T) {
 	if err := os.WriteFile(file, fmt.Appendf(nil, "data: %s\nstore: %s\n", dir, url), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	if err := os.WriteFile(filepath.Join(dir, sealerFile), make([]byte, 32), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	runWith(t, nil, "", "key", "list", "--config", file).want(t, 1, "", "no service has made it yet")
 	db := served(t, dir, url)
 	runWith(t, nil, "", "key", "create", "--owner", "me", "--config", file).want(t, 0, "ALIBABA_CLOUD_ACCESS_KEY_ID=", "")
 	runWith(t, nil, "", "key", "list", "--config", file).want(t, 0, "me", "")

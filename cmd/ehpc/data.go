@@ -40,8 +40,9 @@ func (d *dataFlags) attach(ctx context.Context) (s *store.Store, dir string, err
 	if err != nil {
 		return nil, "", err
 	}
-	if s, err = store.Attach(ctx, place, sealer); err != nil {
-		return nil, "", fmt.Errorf("%w; %s", err, whichData)
+	s, err = store.Attach(ctx, place, sealer)
+	if err != nil && place.URL == "" {
+		err = fmt.Errorf("%w; %s", err, whichData)
 	}
-	return s, conf.Data, nil
+	return s, conf.Data, err
 }

@@ -56,7 +56,13 @@ func Attach(ctx context.Context, p Place, sealer Sealer) (*Store, error) {
 		}
 	}
 	s := &Store{sealer: sealer}
-	if err := s.connect(ctx, p); err != nil {
+	err := s.connect(ctx, p)
+	if err == nil {
+		if _, err = s.write.NewRaw("SELECT 1 FROM access_keys LIMIT 1").Exec(ctx); err != nil {
+			err = fmt.Errorf("no service has made it yet: %w", err)
+		}
+	}
+	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the store %s: %w", p.name(), err), s.Close())
 	}
 	return s, nil
