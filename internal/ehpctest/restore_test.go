@@ -60,7 +60,8 @@ func TestAServerOnARestoredStoreCarriesOn(t *testing.T) {
 	must(t, p.Do(t.Context(), &api.AddNodesRequest{ClusterId: id, Count: 1}, &added))
 	young := added.InstanceIds.InstanceId[0]
 	p.Until(t, "a node runs that the backup does not know", func() bool { return w.Agent(young) != nil && p.Nodes(t, id)[5].Status == "running" })
-	must(t, p.Do(t.Context(), &api.AddUsersRequest{ClusterId: id, User: []api.AddUsersRequestUser{{Name: "younger", Group: "users", Password: password}}}, &api.AddUsersResponse{}))
+	youngsters := []api.AddUsersRequestUser{{Name: "youngone", Group: "users", Password: password}, {Name: "younger", Group: "users", Password: password}}
+	must(t, p.Do(t.Context(), &api.AddUsersRequest{ClusterId: id, User: youngsters}, &api.AddUsersResponse{}))
 	youngUID := uidOf(t, p, id, "younger")
 	p.Kill()
 
