@@ -75,6 +75,6 @@ the store; it is kept as long as the file DIR/restored is there.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&data, "data", defaultData(), "data directory")
+	cmd.Flags().StringVar(&data, "data", defaultData(), "`DIR`, the data directory")
 	return cmd
 }

@@ -18,8 +18,8 @@ func defaultData() string { return config.Default().Data }
 type dataFlags struct{ data, config string }
 
 func (d *dataFlags) add(f *pflag.FlagSet) {
-	f.StringVar(&d.data, "data", "", "the service's data directory (default "+defaultData()+")")
-	f.StringVar(&d.config, "config", "", "the service's configuration file, where its store is named in one")
+	f.StringVar(&d.data, "data", "", "`DIR`, the service's data directory (default "+defaultData()+")")
+	f.StringVar(&d.config, "config", "", "`FILE`, the service's configuration, where its store is named in one")
 }
 
 const whichData = "name the data directory of a service that ran at least once with --data, or its configuration with --config"

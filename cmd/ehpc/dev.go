@@ -48,9 +48,9 @@ is started on the same directory.`,
 		},
 	}
 	f := cmd.Flags()
-	f.StringVar(&file, "config", "", "configuration file")
-	f.StringVar(&data, "data", config.Default().Data, "data directory")
-	f.StringVar(&listen, "listen", config.Default().Listen, "address to serve on, port 0 for a free one")
+	f.StringVar(&file, "config", "", "`FILE`, the configuration")
+	f.StringVar(&data, "data", config.Default().Data, "`DIR`, the data directory")
+	f.StringVar(&listen, "listen", config.Default().Listen, "`ADDRESS` to serve on, port 0 for a free one")
 	f.BoolVar(&selfSigned, "tls", false, "serve HTTPS with a certificate of its own (DIR/tls.crt)")
 	o.addFlags(cmd)
 	return cmd

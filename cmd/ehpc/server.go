@@ -34,7 +34,7 @@ Each server makes nodes on its own machine and looks after the clusters on it.`,
 			return runService(cmd.Context(), o, conf)
 		},
 	}
-	cmd.Flags().StringVar(&file, "config", defaultConfig, "configuration file")
+	cmd.Flags().StringVar(&file, "config", defaultConfig, "`FILE`, the configuration")
 	o.addFlags(cmd)
 	return cmd
 }

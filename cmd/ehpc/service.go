@@ -32,8 +32,8 @@ type serviceOptions struct {
 
 func (o *serviceOptions) addFlags(cmd *cobra.Command) {
 	f := cmd.Flags()
-	f.StringVar(&o.cache, "cache", image.DefaultDir, "where node images are kept")
-	f.StringVar(&o.agent, "agent", besideMe("ehpc-agent"), "the agent's program")
+	f.StringVar(&o.cache, "cache", image.DefaultDir, "`DIR` where node images are kept")
+	f.StringVar(&o.agent, "agent", besideMe("ehpc-agent"), "`FILE`, the agent's program")
 	f.BoolVar(&o.verbose, "verbose", false, "log more")
 }
 
