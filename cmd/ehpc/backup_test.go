@@ -68,7 +68,7 @@ func TestAServiceIsBackedUpWhileItServes(t *testing.T) {
 	runWith(t, nil, "", "restore", file, "--data", other).want(t, 0, "restored the backup of "+time.Now().Format("2006-"), "")
 	runWith(t, nil, "", "restore", file, "--data", other).want(t, 1, "", "there is a store already")
 
-	got, err := served(t, other, "").Read().Key(t.Context(), key.ID)
+	got, err := served(t, other, "").Key(t.Context(), key.ID)
 	if err != nil || got.Secret != key.Secret {
 		t.Errorf("key %+v, %v", got, err)
 	}

@@ -86,6 +86,7 @@ func storePlace(conf config.Config) (store.Place, *auth.Sealer, error) {
 
 // serve wires the parts of a service together and runs them.
 func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.Store, log *slog.Logger) error {
+	collectRarely()
 	var control *reconcile.Control
 	hub := link.NewHub(log, func(string) { control.Wake() })
 	reach := links{hub: hub, dir: filepath.Join(conf.Data, "link")}

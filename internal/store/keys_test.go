@@ -10,7 +10,7 @@ import (
 
 func TestAKeyIsReadAsItIsNow(t *testing.T) {
 	t.Parallel()
-	s := open(t, t.TempDir())
+	s := open(t, Place{Dir: t.TempDir()})
 	change(t, s, func(ctx context.Context, tx Tx) error {
 		return tx.InsertKey(ctx, Key{ID: "k", Owner: "o", Secret: "s", Enabled: true, Created: now})
 	})

@@ -55,12 +55,13 @@ func TestAStoreOfAnEarlierVersionIsBroughtUpToDate(t *testing.T) {
 		if err := early.Close(); err != nil {
 			t.Fatal(err)
 		}
-		tx := open(t, p).Read()
+		s := open(t, p)
+		tx := s.Read()
 		c, err := tx.Cluster(t.Context(), "c")
 		if err != nil || c.Home != "" || !c.Created.Equal(now) {
 			t.Errorf("cluster %+v, %v", c, err)
 		}
-		jobs, n, err := tx.Jobs(t.Context(), "c", JobFilter{}, Page{1, 10})
+		jobs, n, err := s.Jobs(t.Context(), "c", JobFilter{}, nil, now, Page{1, 10})
 		if err != nil || n != 1 || jobs[0].PublicID != "1" {
 			t.Errorf("jobs %v, %v", jobs, err)
 		}

@@ -107,7 +107,7 @@ func (s *Store) checkSealer(ctx context.Context) error {
 	if err != nil || len(keys) == 0 {
 		return err
 	}
-	if _, err := s.Read().Key(ctx, keys[0].ID); err != nil {
+	if _, err := s.Key(ctx, keys[0].ID); err != nil {
 		return fmt.Errorf("its secrets were sealed with another key than this data directory's: %w", err)
 	}
 	return nil
