@@ -25,8 +25,7 @@ build: ## bin/ehpc and bin/ehpc-agent
 
 ##@ Work on it
 .PHONY: test check fuzz generate soak bench clean
-test: deps image ## every test, the end-to-end ones and the foreign clients' included
-	scripts/install-deps.sh openssh-client
+test: test-deps image ## every test, the end-to-end ones and the foreign clients' included
 	$(GO) test -count=1 -p 2 -timeout 20m ./...
 	scripts/test-compat.sh
 
@@ -42,7 +41,7 @@ generate: ## write again what is generated from the catalogue and from code
 soak: deps image ## kill everything in turn, 50 times, while jobs run (EHPC_SOAK_ROUNDS, EHPC_SEED)
 	EHPC_SOAK_ROUNDS=$${EHPC_SOAK_ROUNDS:-50} $(GO) test -v -count=1 -timeout 24h -run '^TestEveryJobRunsOnceWhateverIsKilled$$' ./test/e2e
 
-bench: deps image ## the benchmarks; those of a whole service go to docs/benchmarks.md
+bench: test-deps image ## the benchmarks; those of a whole service go to docs/benchmarks.md
 	$(GO) test -run '^$$' -bench . -benchmem ./api/... ./client/... ./internal/...
 	$(GO) test -run '^$$' -bench 'Request|ListRegions' -benchmem ./test/bench
 	EHPC_BENCH_TABLE=$(CURDIR)/docs/benchmarks.md $(GO) test -run '^$$' -bench Service -benchtime 1x -timeout 20m -v ./test/bench
@@ -51,9 +50,12 @@ clean: ## remove what was built (never ./data)
 	rm -rf bin
 
 ##@ What those need
-.PHONY: deps image
+.PHONY: deps test-deps image
 deps: ## the host's Debian packages
 	scripts/install-deps.sh
+
+test-deps: ## those, PostgreSQL for the store's tests, and ssh for the gateway's
+	scripts/install-deps.sh postgresql openssh-client
 
 image: build ## the node image, made once
 	bin/ehpc image build
@@ -61,4 +63,4 @@ image: build ## the node image, made once
 help: ## this list
 	@awk 'BEGIN { FS = ":.*## " } \
 	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
-	  /^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	  /^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)

@@ -33,6 +33,11 @@ retry() { # mirrors fail for moments
 
 echo "host packages: installing ${missing[*]}"
 export DEBIAN_FRONTEND=noninteractive
+if [[ " ${missing[*]} " = *" postgresql "* ]]; then
+  # Only the programs are wanted: the tests make databases of their own.
+  mkdir -p /etc/postgresql-common/createcluster.d
+  echo 'create_main_cluster = false' >/etc/postgresql-common/createcluster.d/ehpc-tests.conf
+fi
 retry apt-get -qq update
 retry apt-get -qq -y --no-install-recommends install "${missing[@]}" >/dev/null
 echo "host packages: installed ${missing[*]}"

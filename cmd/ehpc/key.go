@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -19,19 +18,16 @@ const sealerFile = "sealer.key"
 // newKeyCommand manages access keys in a data directory, beside a server that
 // runs on it or without one.
 func newKeyCommand() *cobra.Command {
-	var data, owner, format string
+	var at dataFlags
+	var owner, format string
 	cmd := &cobra.Command{Use: "key", Short: "Manage access keys, on the service's machine", Args: noArgs, RunE: showHelp}
-	cmd.PersistentFlags().StringVar(&data, "data", defaultData(), "`DIR`, the service's data directory")
+	at.add(cmd.PersistentFlags())
 	addFormat(cmd.PersistentFlags(), &format)
 	sub := func(use, short string, args cobra.PositionalArgs, run func(cmd *cobra.Command, s *store.Store, args []string) error) *cobra.Command {
 		c := &cobra.Command{Use: use, Short: short, Args: args, RunE: func(cmd *cobra.Command, args []string) error {
-			sealer, err := auth.OpenSealer(filepath.Join(data, sealerFile))
+			s, _, err := at.attach(cmd.Context())
 			if err != nil {
 				return err
-			}
-			s, err := store.Attach(data, sealer)
-			if err != nil {
-				return fmt.Errorf("%w; name the data directory of a service that ran at least once with --data", err)
 			}
 			return errors.Join(run(cmd, s, args), s.Close())
 		}}

@@ -38,9 +38,10 @@ func newRoot(c *cli) *cobra.Command {
 		Short: "Elastic HPC clusters on machines of your own",
 		Long: `Elastic HPC clusters on machines of your own.
 
-ehpc dev starts a whole service on this machine. The other commands use a
-service that runs, found by --credentials, EHPC_CREDENTIALS, the variables that
-such a file holds, or ~/.config/ehpc/credentials.env.`,
+ehpc dev starts a whole service on this machine, ehpc server one that a file
+configures. The other commands use a service that runs, found by --credentials,
+EHPC_CREDENTIALS, the variables that such a file holds, or
+~/.config/ehpc/credentials.env.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
@@ -58,7 +59,7 @@ such a file holds, or ~/.config/ehpc/credentials.env.`,
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)
 	}
-	for _, cmd := range []*cobra.Command{newDevCommand(), newKeyCommand(), newImageCommand(), newCheckConfigCommand()} {
+	for _, cmd := range []*cobra.Command{newDevCommand(), newServerCommand(), newBackupCommand(), newRestoreCommand(), newKeyCommand(), newImageCommand(), newCheckConfigCommand()} {
 		cmd.GroupID = groupRun
 		root.AddCommand(cmd)
 	}

@@ -19,9 +19,22 @@ func change[A any](ctx context.Context, s *Service, fn func(ctx context.Context,
 	return answer, err
 }
 
+// commitAttempts is how often a transaction is tried that others were faster than.
+const commitAttempts = 3
+
 // commit runs fn in one transaction, once per client token: a repeated request
-// gets the answer of the first and changes nothing.
-func commit[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (*A, error) {
+// gets the answer of the first and changes nothing. fn runs again when another
+// transaction was first, such as that of a request with the same token.
+func commit[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (answer *A, err error) {
+	for range commitAttempts {
+		if answer, err = commitOnce(ctx, s, fn); !errors.Is(err, store.ErrConflict) {
+			break
+		}
+	}
+	return answer, err
+}
+
+func commitOnce[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (*A, error) {
 	call := CallOf(ctx)
 	var answer *A
 	err := s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) (err error) {

@@ -42,7 +42,7 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 	c := &store.Cluster{ID: newClusterID(s.Config.Region), Name: q.Name, Description: q.Description,
 		Owner: call.Owner, Status: hpc.ClusterUninit, Wanted: true, Scheduler: engine,
 		DeployMode: hpc.DeployMode(orElse(q.DeployMode, string(hpc.DeployStandard))),
-		ImageID:    image.ID, OsTag: image.OsTag, Asked: withoutSecrets(q), Created: now, Changed: now}
+		ImageID:    image.ID, OsTag: image.OsTag, Asked: withoutSecrets(q), Created: now, Changed: now, Home: s.Home}
 	nodes, err := s.firstNodes(c, q, now)
 	if err != nil {
 		return nil, err
@@ -51,6 +51,9 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 		return nil, err
 	}
 	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.CreateClusterResponse, error) {
+		if err := tx.LockOwner(ctx, call.Owner); err != nil {
+			return nil, err
+		}
 		_, have, err := tx.Clusters(ctx, call.Owner, store.Page{Number: 1, Size: 1})
 		if err != nil {
 			return nil, err

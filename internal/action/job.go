@@ -48,6 +48,9 @@ func (s *Service) actAs(ctx context.Context, tx store.Tx, clusterID, user, passw
 	if err := mustRun(c, attempt); err != nil {
 		return nil, nil, nil, err
 	}
+	if c.Home != "" && c.Home != s.Home {
+		return nil, nil, nil, api.ManagerNotFound.Errorf("cannot %s: cluster %s is on another server's machine: ask that server", attempt, c.ID)
+	}
 	account, err := s.login(ctx, tx, c, user, password)
 	if err != nil {
 		return nil, nil, nil, err
@@ -126,7 +129,9 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 // commitJob writes the scheduler's id. Once it is written the job is the
 // caller's, whatever happens.
 func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*api.SubmitJobResponse, error) {
+	accepted := *job // the transaction may be tried again, or in vain
 	answer, err := commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
+		*job = accepted
 		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
 		job.Sight = job.Modified
 		if err := tx.SaveJob(ctx, job); err != nil {
@@ -136,11 +141,12 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*ap
 		return &api.SubmitJobResponse{JobId: id}, tx.Log(ctx, job.ClusterID, "SubmitJob", store.Info, line, job.Modified)
 	})
 	if err != nil {
-		job.PublicID, job.SchedID = "", ""
+		*job = accepted
 		s.giveUp(ctx, job, err)
 		return nil, err
 	}
 	if answer.JobId != id { // the same token was answered meanwhile: this one is not wanted
+		*job = accepted
 		s.giveUp(ctx, job, nil)
 		return answer, nil
 	}

@@ -70,6 +70,7 @@ func (s *Service) DeleteJobs(ctx context.Context, q *api.DeleteJobsRequest) (*ap
 			return nil, err
 		}
 		now := time.Now()
+		open = nil
 		for _, row := range rows {
 			row.Wanted, row.Modified, row.Deleted = false, now, now
 			if err := tx.SaveJob(ctx, row); err != nil {

@@ -27,6 +27,9 @@ func (s *Service) CreateJobTemplate(ctx context.Context, q *api.CreateJobTemplat
 	}
 	return commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.CreateJobTemplateResponse, error) {
 		t := &store.JobTemplate{ID: newTemplateID(), Owner: CallOf(ctx).Owner, Name: q.Name, Asked: *q, Created: time.Now()}
+		if err := tx.LockOwner(ctx, t.Owner); err != nil {
+			return nil, err
+		}
 		n, err := tx.CountJobTemplates(ctx, t.Owner)
 		if err != nil {
 			return nil, err

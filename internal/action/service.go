@@ -50,6 +50,7 @@ type Service struct {
 	UpToDate  func(ctx context.Context, clusterID string) (bool, error) // whether the nodes that can be reached match the rows
 	Version   string                                                    // of this program
 	Lookup    fetch.Lookup                                              // of the hosts of input files; nil: the system's
+	Home      string                                                    // of new clusters; see store.Cluster
 	Log       *slog.Logger
 
 	fetching sync.Once

@@ -19,7 +19,7 @@ func runBatch(t *testing.T, dir, text string) (printed string, status int) {
 	if err := os.WriteFile(file, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), file)
+	cmd := exec.CommandContext(t.Context(), "/bin/bash", file) // executed itself, it could be busy: other tests start processes meanwhile
 	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError

@@ -22,6 +22,12 @@ import (
 
 // Config is everything that can be configured.
 type Config struct {
+	Data              string `yaml:"data"`                // data directory
+	Listen            string `yaml:"listen"`              // address to serve on, port 0 for a free one
+	TLS               TLS    `yaml:"tls"`                 // needed on any address but loopback
+	Store             string `yaml:"store"`               // postgres://USER@HOST/DATABASE; "" for SQLite in the data directory
+	StorePasswordFile string `yaml:"store_password_file"` // else $EHPC_STORE_PASSWORD
+
 	Region        string             `yaml:"region"`         // answered and defaulted; official clients accept only names they know
 	Zone          string             `yaml:"zone"`           // answered where the document shows a zone
 	Scheduler     string             `yaml:"scheduler"`      // of a cluster that names none
@@ -69,9 +75,21 @@ type Overcommit struct {
 	Memory float64 `yaml:"memory"`
 }
 
+// TLS says with which certificate HTTPS is served.
+type TLS struct {
+	SelfSigned  bool   `yaml:"self_signed"` // one of its own, for this machine
+	Certificate string `yaml:"certificate"` // PEM files
+	Key         string `yaml:"key"`
+}
+
+// On tells whether HTTPS is served.
+func (t TLS) On() bool { return t != TLS{} }
+
 // Default is the configuration of a service that was told nothing.
 func Default() Config {
 	return Config{
+		Data:          "/var/lib/ehpc",
+		Listen:        "127.0.0.1:8412",
 		Region:        "cn-hangzhou",
 		Zone:          "cn-hangzhou-h",
 		Scheduler:     "slurm",
@@ -146,6 +164,8 @@ func (c *Config) Check() error {
 	fault(c.Scheduler != "slurm", "scheduler %q is none that there is: slurm", c.Scheduler)
 	fault(!within(c.Overcommit.Cores, 0.01, 10_000), "overcommit.cores %v is no number between 0.01 and 10000", c.Overcommit.Cores)
 	fault(!within(c.Overcommit.Memory, 0.01, 10_000), "overcommit.memory %v is no number between 0.01 and 10000", c.Overcommit.Memory)
+	fault(c.Data == "", "data is empty")
+	faults = append(faults, c.checkListen(), c.checkStore())
 	fault(c.MaxNodes < 1 || c.MaxNodes > 250, "max_nodes %d is not between 1 and 250, which a /24 holds", c.MaxNodes)
 	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
 	prefix, err := netip.ParsePrefix(c.Network)

@@ -73,7 +73,10 @@ func reached(t *testing.T, p *Plane, stage int, id string) bool {
 // step of creating and deleting a cluster and of adding and deleting nodes, and
 // starts it again: everything converges and nothing is there twice.
 func TestAKillAtAnyStepLeavesNoHalfCluster(t *testing.T) {
-	t.Parallel()
+	onEveryEngine(t, testKills)
+}
+
+func testKills(t *testing.T, engine string) {
 	points := map[int][]string{
 		0: {"prepare", "make machine", "set up", "enter service", "move"},
 		1: {"make machine", "set up", "enter service", "refresh"},
@@ -85,17 +88,17 @@ func TestAKillAtAnyStepLeavesNoHalfCluster(t *testing.T) {
 			for _, side := range []string{"before ", "after "} {
 				t.Run(fmt.Sprintf("stage %d, %s%s", stage, side, step), func(t *testing.T) {
 					t.Parallel()
-					killAt(t, stage, side+step)
+					killAt(t, engine, stage, side+step)
 				})
 			}
 		}
 	}
 }
 
-func killAt(t *testing.T, stage int, point string) {
+func killAt(t *testing.T, engine string, stage int, point string) {
 	w := NewWorld(provfake.Options{})
 	dir := t.TempDir()
-	p := Start(t, w, Options{Dir: dir})
+	p := Start(t, w, Options{Dir: dir, Engine: engine})
 	var id string
 	for s := range stage {
 		act(t, p, s, &id)
@@ -134,10 +137,13 @@ func killAt(t *testing.T, stage int, point string) {
 }
 
 func TestARestartTouchesNoRunningNode(t *testing.T) {
-	t.Parallel()
+	onEveryEngine(t, testRestart)
+}
+
+func testRestart(t *testing.T, engine string) {
 	w := NewWorld(provfake.Options{})
 	dir := t.TempDir()
-	p := Start(t, w, Options{Dir: dir})
+	p := Start(t, w, Options{Dir: dir, Engine: engine})
 	id := p.Create(t, 3)
 	before, err := w.Machines.List(t.Context())
 	must(t, err)

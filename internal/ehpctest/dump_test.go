@@ -11,7 +11,7 @@ import (
 // observed are the columns that follow what is seen of nodes and schedulers,
 // whatever is asked for meanwhile.
 var observed = map[string][]string{
-	"clusters": {"cursor"},
+	"clusters": {"cursor", "rev"},
 	"jobs":     {"rev", "state", "reason", "released", "priority", "node_list", "nodes", "cores", "started", "stdout", "stderr", "queue", "modified", "sight", "missing", "ends", "ended", "seq"},
 	"nodes":    {"rev", "plan", "sched_state", "cores_used", "memory_used", "seq"},
 }
@@ -24,7 +24,7 @@ func (p *Plane) dump(t *testing.T) string {
 	defer db.Close()
 	var lines []string
 	for _, table := range strings.Fields(column(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")) {
-		if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "bun_") || table == "listings" {
+		if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "bun_") || table == "listings" || table == "leases" {
 			continue
 		}
 		var shown []string

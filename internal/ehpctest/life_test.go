@@ -29,9 +29,12 @@ func hostnames(nodes []api.ListNodesNoPagingNodeInfo) []string {
 }
 
 func TestTheLifeOfACluster(t *testing.T) {
-	t.Parallel()
+	onEveryEngine(t, testLife)
+}
+
+func testLife(t *testing.T, engine string) {
 	w := NewWorld(provfake.Options{})
-	p := Start(t, w, Options{})
+	p := Start(t, w, Options{Engine: engine})
 	id := p.Create(t, 2)
 	if got, want := hostnames(p.Nodes(t, id)), []string{"manager", "login0", "compute000", "compute001"}; !slices.Equal(got, want) {
 		t.Fatalf("nodes %v, want %v", got, want)
@@ -65,12 +68,15 @@ func TestTheLifeOfACluster(t *testing.T) {
 }
 
 func TestADeadNodeIsMadeAnew(t *testing.T) {
-	t.Parallel()
+	onEveryEngine(t, testDeadNode)
+}
+
+func testDeadNode(t *testing.T, engine string) {
 	for _, host := range []string{"compute001", "manager", "login0"} {
 		t.Run(host, func(t *testing.T) {
 			t.Parallel()
 			w := NewWorld(provfake.Options{})
-			p := Start(t, w, Options{})
+			p := Start(t, w, Options{Engine: engine})
 			id := p.Create(t, 2)
 			node := func() api.ListNodesNoPagingNodeInfo {
 				nodes := p.Nodes(t, id)

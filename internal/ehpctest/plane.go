@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -39,13 +40,18 @@ type Plane struct {
 // Options shape a plane.
 type Options struct {
 	Dir       string // data directory; "" for a new one
+	Engine    string // of the store, for this directory's first life; "" for $EHPC_TEST_STORE, else SQLite
+	Server    string // names the plane among those that share a store
+	Home      string // of the clusters whose machines this plane alone reaches; "" if every plane does
 	Config    func(*config.Config)
+	Keep      bool // what the store does not know
 	Interrupt reconcile.Interrupt
 }
 
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
-	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond}
+	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
+	Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t *testing.T, w *World, o Options) *Plane {
@@ -56,14 +62,15 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
 	sealer, err := auth.OpenSealer(o.Dir + "/sealer.key")
 	must(t, err)
-	db, err := store.Open(t.Context(), o.Dir, sealer, log)
+	db, err := store.OpenAt(t.Context(), o.place(t), sealer, log)
 	must(t, err)
 	conf := config.Default()
 	if o.Config != nil {
 		o.Config(&conf)
 	}
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, SSH: sshca.New(sealer.Derive),
-		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt})
+		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt,
+		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {
@@ -71,7 +78,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	}
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, Version: "1.0.0", Log: log, Images: images}
+		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
 	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
@@ -88,9 +95,15 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	must(t, db.Change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertKey(ctx, store.Key{ID: p.Key.ID, Owner: p.Key.Owner, Secret: p.Key.Secret, Enabled: true, Created: time.Now()})
 	}))
-	p.Client, err = client.New(client.Config{Endpoint: web.URL, AccessKeyID: p.Key.ID, AccessKeySecret: p.Key.Secret})
-	must(t, err)
+	p.Client = clientOf(t, web.URL, p.Key)
 	return p
+}
+
+func clientOf(t *testing.T, url string, key auth.Key) *client.Client {
+	t.Helper()
+	c, err := client.New(client.Config{Endpoint: url, AccessKeyID: key.ID, AccessKeySecret: key.Secret})
+	must(t, err)
+	return c
 }
 
 // Kill ends the plane; the world stays.

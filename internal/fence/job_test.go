@@ -73,12 +73,18 @@ func (n *node) start(script string, env ...string) (*exec.Cmd, *bytes.Buffer) {
 	must(n.T, err)
 	path := filepath.Join(n.dir, "script")
 	must(n.T, os.WriteFile(path, []byte(text), 0o700))
-	out := &bytes.Buffer{}
-	cmd := exec.Command(path, "an argument")
-	cmd.Env = append([]string{"ID=7", "SOCKET=" + n.socket, "PATH=" + os.Getenv("PATH")}, env...)
-	cmd.Stdout, cmd.Stderr = out, out
-	must(n.T, cmd.Start())
-	return cmd, out
+	for {
+		out := &bytes.Buffer{}
+		cmd := exec.Command(path, "an argument")
+		cmd.Env = append([]string{"ID=7", "SOCKET=" + n.socket, "PATH=" + os.Getenv("PATH")}, env...)
+		cmd.Stdout, cmd.Stderr = out, out
+		err := cmd.Start()
+		if errors.Is(err, syscall.ETXTBSY) { // a process that another test is starting has it open for a moment
+			continue
+		}
+		must(n.T, err)
+		return cmd, out
+	}
 }
 
 func (n *node) run(script string, env ...string) (syscall.WaitStatus, string) {

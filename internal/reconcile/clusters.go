@@ -21,6 +21,10 @@ func (ctl *Control) passClusters(ctx context.Context) error {
 		if now.Before(c.RetryAt) {
 			continue
 		}
+		ctx, here := ctl.hold(ctx, c)
+		if !here {
+			continue
+		}
 		nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
 		if err != nil {
 			return err
@@ -72,7 +76,7 @@ func (ctl *Control) doCluster(ctx context.Context, s *clusterStep) error {
 			return err
 		}
 		now := time.Now()
-		return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			if err := tx.DropCluster(ctx, c.ID, now); err != nil {
 				return err
 			}
@@ -87,7 +91,7 @@ func (ctl *Control) moveCluster(ctx context.Context, c *store.Cluster, to hpc.Cl
 	if reason != "" {
 		level, line = store.Error, line+": "+reason
 	}
-	err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.StepCluster(ctx, c, to, reason, now); err != nil {
 			return err
 		}
@@ -101,7 +105,7 @@ func (ctl *Control) moveCluster(ctx context.Context, c *store.Cluster, to hpc.Cl
 
 func (ctl *Control) retryCluster(ctx context.Context, c *store.Cluster, reason string) error {
 	now := time.Now()
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.RetryCluster(ctx, c, reason, now.Add(ctl.Limits.backoff(c.Attempts))); err != nil {
 			return err
 		}

@@ -20,6 +20,10 @@ func (ctl *Control) passCommands(ctx context.Context) error {
 		return err
 	}
 	for _, o := range open {
+		ctx, here := ctl.held(ctx, o.ClusterID)
+		if !here {
+			continue
+		}
 		ctl.steps.try("command "+o.ID+" "+o.NodeID, func() {
 			err := settled(ctl.followCommand(ctx, o))
 			if ctx.Err() == nil && ctl.said.news("command "+o.ID+" "+o.NodeID, err) {
@@ -90,7 +94,7 @@ func (ctl *Control) saveResult(ctx context.Context, o store.OpenCommand, r hpc.C
 	if o.Kind == store.KindPostInstall && r.Status != hpc.CommandRunning {
 		return ctl.saveScripts(ctx, o, r)
 	}
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.SaveResult(ctx, resultRow(o, r))
 	})
 }

@@ -38,6 +38,7 @@ type Limits struct {
 	Retry  time.Duration // after the first failure of a step, doubling up to maxRetry
 	Miss   time.Duration // a scheduler may not show a job after its start, before the job is held for lost: an end is told after it
 	Rest   time.Duration // that a node in exception is left alone before it is tried again
+	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
 
 // DefaultLimits are the limits outside tests.
@@ -50,6 +51,7 @@ var DefaultLimits = Limits{
 	Retry:  500 * time.Millisecond,
 	Miss:   2 * time.Second,
 	Rest:   time.Minute,
+	Lease:  15 * time.Second,
 }
 
 // Options are what the loops work with.
@@ -61,6 +63,9 @@ type Options struct {
 	Scripts  *fetch.Fetcher // of post-install scripts
 	Limits   Limits
 	Log      *slog.Logger
+	Server   string // names this server among those that share the store
+	Home     string // of clusters whose machines only this server reaches; "" if every server does
+	Keep     bool   // what no row wants: the store is older than the world
 
 	Interrupt Interrupt // nil outside tests
 }
@@ -69,12 +74,13 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal *Loop
 
 	steps  inflight
 	queues queues
 	silent silences
 	said   complaints
+	leases leases
 }
 
 // New prepares the loops; Run runs them.
@@ -86,18 +92,20 @@ func New(o Options) *Control {
 	ctl.releases = newLoop("releases", o.Limits.Every, o.Log, ctl.passReleases)
 	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
 	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
+	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
 
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
 	wg.Wait()
 	ctl.steps.wg.Wait()
+	ctl.endLeases(ctx)
 }
 
 // Wake starts a pass of every loop: something was asked for, or has changed.

@@ -20,6 +20,10 @@ func (ctl *Control) passJobs(ctx context.Context) error {
 		if !c.Wanted || c.Status != hpc.ClusterRunning {
 			continue
 		}
+		ctx, here := ctl.hold(ctx, c)
+		if !here {
+			continue
+		}
 		ctl.steps.try("jobs "+c.ID, func() {
 			err := settled(ctl.followJobs(ctx, c))
 			if ctx.Err() == nil && ctl.said.news("jobs "+c.ID, err) {
@@ -48,7 +52,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	}
 	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss}
 	var p jobsPlan
-	err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if _, err := tx.LockCluster(ctx, c.ID); err != nil {
+			return err
+		}
 		if err := v.read(ctx, tx); err != nil {
 			return err
 		}
@@ -111,6 +118,25 @@ func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 	if v.Resubmitted, err = tx.ResubmittedTokens(ctx, v.ClusterID); err != nil {
 		return err
 	}
+	if v.Orphans, err = tx.TokensWithoutJob(ctx, v.ClusterID, v.unknownTokens()); err != nil {
+		return err
+	}
 	v.Gone, err = tx.DeletedUIDs(ctx, v.ClusterID)
 	return err
+}
+
+// unknownTokens are those of ours that the observation shows and none of the
+// rows that were read has.
+func (v *jobsView) unknownTokens() (list []string) {
+	known := map[string]bool{"": true}
+	for _, row := range slices.Concat(v.Open, v.Known) {
+		known[row.Token] = true
+	}
+	for _, j := range slices.Concat(v.Seen.Queue, v.Seen.Ends) {
+		if !known[j.Token] {
+			known[j.Token] = true
+			list = append(list, j.Token)
+		}
+	}
+	return list
 }

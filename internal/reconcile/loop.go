@@ -39,16 +39,21 @@ func (l *Loop) Wake() {
 func (l *Loop) Run(ctx context.Context) {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
-	for {
+	for said := ""; ; {
 		select {
 		case <-ctx.Done():
 			return
 		case <-timer.C:
 		case <-l.wake:
 		}
+		fault := ""
 		if err := l.pass(ctx); err != nil && ctx.Err() == nil {
-			l.log.Error("pass failed", "loop", l.name, "err", err)
+			fault = err.Error()
 		}
+		if fault != "" && fault != said { // a store that is away is away for many passes
+			l.log.Error("pass failed", "loop", l.name, "err", fault)
+		}
+		said = fault
 		timer.Reset(l.every)
 	}
 }

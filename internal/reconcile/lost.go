@@ -42,7 +42,7 @@ func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, no
 		if !p.Save {
 			continue
 		}
-		err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			if err := tx.SaveJob(ctx, row); err != nil || p.Line == "" {
 				return err
 			}
@@ -102,7 +102,7 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 			row.SchedID, row.State, row.Sight = id, hpc.JobPending, now
 		}
 		row.Modified = now
-		err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, row) })
+		err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, row) })
 		if settled(err) != nil {
 			return err
 		}

@@ -47,6 +47,10 @@ func (ctl *Control) passNodes(ctx context.Context) error {
 		return err
 	}
 	for _, c := range clusters {
+		ctx, here := ctl.hold(ctx, c)
+		if !here {
+			continue
+		}
 		ctl.steps.follow("nodes "+c.ID, func() {
 			if err := ctl.passClusterNodes(ctx, c, machines); err != nil && ctx.Err() == nil {
 				ctl.Log.Error("node pass failed", "cluster", c.ID, "err", err)
@@ -132,7 +136,7 @@ func (ctl *Control) noteSched(ctx context.Context, nodes []*store.Node, sched ma
 		if !n.HasRole(hpc.RoleCompute) || (s.Raw == n.SchedState && s.CoresUsed == n.CoresUsed && s.MemUsedMB == n.MemoryUsed) {
 			continue
 		}
-		err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			return tx.NoteSched(ctx, n.ID, s.Raw, s.CoresUsed, s.MemUsedMB)
 		})
 		if settled(err) != nil {
@@ -185,7 +189,7 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
 			return err
 		}
-		return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			return tx.NotePlan(ctx, n.ID, planHash(plan))
 		})
 	case moveNode:
@@ -243,7 +247,7 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 		return err
 	}
 	ctl.Links.Forget(n.ID)
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.DropNode(ctx, n.ID); err != nil {
 			return err
 		}
@@ -271,7 +275,7 @@ func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStat
 	if to == hpc.NodeException {
 		retry = now.Add(ctl.Limits.Rest)
 	}
-	err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.StepNode(ctx, n, to, reason, now, retry); err != nil {
 			return err
 		}
@@ -285,7 +289,7 @@ func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStat
 
 func (ctl *Control) retryNode(ctx context.Context, n *store.Node, reason string) error {
 	now := time.Now()
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.RetryNode(ctx, n, reason, now.Add(ctl.Limits.backoff(n.Attempts))); err != nil {
 			return err
 		}

@@ -29,7 +29,8 @@ type jobsView struct {
 	Known       []*store.Job    // further rows with ids that the observation names; likewise
 	Resubmitted map[string]bool // tokens of rows that have another id of the scheduler's now
 	Names       map[int]string
-	Gone        map[int]bool // uids of deleted accounts
+	Gone        map[int]bool    // uids of deleted accounts
+	Orphans     map[string]bool // observed tokens of ours that no row has: the store is older than the job
 	Seen        scheduler.Observation
 	MissFor     time.Duration // see Limits.Miss
 }
@@ -182,11 +183,13 @@ func ids(jobs []scheduler.Job) []string {
 	return list
 }
 
-// strange makes a row for a job that was submitted on a node; nil for one that
-// carries a token of ours, whose row another pass will know.
+// strange makes a row for a job that was submitted on a node or after the backup
+// that the store was restored from; nil for another with a token of ours, whose
+// row another pass will know. A job that was never released never ran, and its
+// submission may have been repeated since: it is not wanted.
 func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job) *store.Job {
 	first := slices.Concat(queue, ends)[0]
-	if first.Token != "" {
+	if first.Token != "" && !v.Orphans[first.Token] {
 		return nil
 	}
 	owner, known := v.Names[first.UID]
@@ -194,7 +197,7 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 		owner = strconv.Itoa(first.UID)
 	}
 	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
-		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID], Released: true, NodeList: []string{},
+		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID] && !(first.Token != "" && first.Held), Released: true, NodeList: []string{},
 		Submitted: first.Submit, Modified: now}
 	followJob(now, row, queue, ends)
 	return row

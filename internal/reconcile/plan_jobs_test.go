@@ -41,6 +41,18 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("row %+v", r)
 		}
 	})
+	t.Run("a job of ours that no row has is younger than a restored store, and wanted if it was released", func(t *testing.T) {
+		for _, held := range []bool{false, true} {
+			seen := scheduler.Observation{Queue: []scheduler.Job{{ID: "9", Token: "ehpct9", State: hpc.JobPending, Held: held, UID: 20000}}}
+			if p := plan(nil, seen); len(p.Insert) != 0 {
+				t.Errorf("held %v: inserted %v, though another pass will know its row", held, p.Insert)
+			}
+			p := planJobs(now, &jobsView{ClusterID: "c", Names: map[int]string{20000: "worker"}, Orphans: map[string]bool{"ehpct9": true}, Seen: seen})
+			if len(p.Insert) != 1 || p.Insert[0].PublicID != "9" || p.Insert[0].Owner != "worker" || p.Insert[0].Wanted == held {
+				t.Errorf("held %v: plan %+v", held, p)
+			}
+		}
+	})
 	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {
 		for _, c := range []struct {
 			name   string

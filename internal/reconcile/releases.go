@@ -20,6 +20,10 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 		byCluster[row.ClusterID] = append(byCluster[row.ClusterID], row)
 	}
 	for clusterID, rows := range byCluster {
+		ctx, here := ctl.held(ctx, clusterID)
+		if !here {
+			continue
+		}
 		ctl.steps.follow("release "+clusterID, func() {
 			err := settled(ctl.release(ctx, clusterID, rows))
 			if ctx.Err() == nil && ctl.said.news("release "+clusterID, err) {
@@ -48,7 +52,7 @@ func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store
 	if err := ctl.Links.Scheduler(m.ID).Release(ctx, ids...); err != nil {
 		return err
 	}
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.NoteReleased(ctx, rows, time.Now())
 	})
 }

@@ -144,7 +144,7 @@ func (ctl *Control) fetchScript(ctx context.Context, s *store.PostScript) error 
 	} else {
 		s.Content, s.Fetched, s.Attempts, s.RetryAt, s.Reason = base64.StdEncoding.EncodeToString(content), now, 0, time.Time{}, ""
 	}
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.SavePostScript(ctx, s); err != nil {
 			return err
 		}
@@ -181,7 +181,7 @@ func (ctl *Control) prepareNode(ctx context.Context, n *store.Node, plan hpc.Nod
 	}
 	row := &store.Command{ID: scriptsID(n), ClusterID: n.ClusterID, Content: "post-install scripts: " + strings.Join(what, "; "),
 		Dir: "/root", Timeout: int(scriptsTime.Seconds()), Kind: store.KindPostInstall, Created: time.Now()}
-	return ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertCommand(ctx, row, []string{n.ID})
 	})
 }
@@ -256,7 +256,7 @@ func (ctl *Control) saveScripts(ctx context.Context, o store.OpenCommand, r hpc.
 		level = store.Error
 	}
 	line := fmt.Sprintf("post-install scripts on %s %s (command %s); their output ends:\n%s", name, ending(r.Status, r.ExitCode), o.ID, tail(r.Output))
-	err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.SaveResult(ctx, resultRow(o, r)); err != nil {
 			return err
 		}

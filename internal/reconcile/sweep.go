@@ -50,8 +50,16 @@ func (ctl *Control) passSweep(ctx context.Context) error {
 	}))
 }
 
+var errKept = errors.New("kept")
+
 func (ctl *Control) sweepAway(ctx context.Context, kind, id string, remove func(context.Context, string) error) error {
 	if ctl.steps.has(id) {
+		return nil
+	}
+	if ctl.Keep {
+		if ctl.said.news("sweep "+id, errKept) {
+			ctl.Log.Warn("keeping what no row wants, since the store was restored", "kind", kind, "id", id)
+		}
 		return nil
 	}
 	ctl.Log.Warn("removing what no row wants", "kind", kind, "id", id)

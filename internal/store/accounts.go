@@ -44,13 +44,18 @@ func (tx Tx) AddAccount(ctx context.Context, a *Account) error {
 	case !errors.Is(err, sql.ErrNoRows):
 		return err
 	}
-	err = tx.db.NewSelect().Model((*Account)(nil)).ColumnExpr("COALESCE(MAX(uid) + 1, ?)", hpc.FirstUID).
-		Where("cluster_id = ?", a.ClusterID).Scan(ctx, &a.UID)
-	if err != nil {
+	if a.UID, err = tx.nextUID(ctx, a.ClusterID); err != nil {
 		return err
 	}
 	_, err = tx.db.NewInsert().Model(a).Exec(ctx)
 	return err
+}
+
+// nextUID is a uid that no account of the cluster ever had.
+func (tx Tx) nextUID(ctx context.Context, clusterID string) (uid int, err error) {
+	err = tx.db.NewSelect().Model((*Account)(nil)).ColumnExpr("COALESCE(MAX(uid) + 1, ?)", hpc.FirstUID).
+		Where("cluster_id = ?", clusterID).Scan(ctx, &uid)
+	return uid, err
 }
 
 // Account returns an account that is not deleted.

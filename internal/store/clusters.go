@@ -36,6 +36,7 @@ type Cluster struct {
 	Created     time.Time
 	Changed     time.Time // of Status
 	Deleted     time.Time `bun:",nullzero"`
+	Home        string    // the server whose machine its nodes are on; "" for any
 }
 
 // InsertCluster adds a cluster with its secrets, which are sealed on the way.

@@ -156,6 +156,25 @@ func (tx Tx) ResubmittedTokens(ctx context.Context, clusterID string) (map[strin
 	return tokens, err
 }
 
+// TokensWithoutJob returns those of the tokens that no job of the cluster has. A
+// job's row is there before the scheduler hears of its token.
+func (tx Tx) TokensWithoutJob(ctx context.Context, clusterID string, tokens []string) (map[string]bool, error) {
+	if len(tokens) == 0 {
+		return nil, nil
+	}
+	var known []string
+	err := tx.db.NewSelect().Model((*Job)(nil)).Column("token").
+		Where("cluster_id = ? AND token IN (?)", clusterID, bun.List(tokens)).Scan(ctx, &known)
+	without := make(map[string]bool, len(tokens))
+	for _, token := range tokens {
+		without[token] = true
+	}
+	for _, token := range known {
+		delete(without, token)
+	}
+	return without, err
+}
+
 // JobsOfPublic returns a cluster's jobs that SubmitJob answered these ids for,
 // without the deleted.
 func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) ([]*Job, error) {

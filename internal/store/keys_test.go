@@ -8,9 +8,10 @@ import (
 	"testing"
 )
 
-func TestAKeyIsReadAsItIsNow(t *testing.T) {
-	t.Parallel()
-	s := open(t, t.TempDir())
+func TestAKeyIsReadAsItIsNow(t *testing.T) { onEveryEngine(t, testKeyNow) }
+
+func testKeyNow(t *testing.T, place func() Place) {
+	s := open(t, place())
 	change(t, s, func(ctx context.Context, tx Tx) error {
 		return tx.InsertKey(ctx, Key{ID: "k", Owner: "o", Secret: "s", Enabled: true, Created: now})
 	})

@@ -103,9 +103,10 @@ func someOrders(r *rand.Rand) (orders []JobOrder) {
 	return orders
 }
 
-func TestJobsAreListedAsTheirRowsAre(t *testing.T) {
-	t.Parallel()
-	s, r := withCluster(t), rand.New(rand.NewPCG(1, 2))
+func TestJobsAreListedAsTheirRowsAre(t *testing.T) { onEveryEngine(t, testJobsAreListedAsTheirRowsAre) }
+
+func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
+	s, r := withCluster(t, place()), rand.New(rand.NewPCG(1, 2))
 	var all []*Job
 	write := func(fn func(ctx context.Context, tx Tx, j *Job) error, jobs ...*Job) {
 		t.Helper()
@@ -160,8 +161,9 @@ func TestJobsAreListedAsTheirRowsAre(t *testing.T) {
 	}
 }
 
-func TestListingsForgetNothing(t *testing.T) {
-	t.Parallel()
+func TestListingsForgetNothing(t *testing.T) { onEveryEngine(t, testListingsForgetNothing) }
+
+func testListingsForgetNothing(t *testing.T, place func() Place) {
 	everything := NodeListing{Shows: func(*NodeEntry) bool { return true }}
 	node := func(id, host string) *Node {
 		return &Node{ID: id, ClusterID: "c", Hostname: host, Roles: []hpc.Role{hpc.RoleCompute}, Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now}
@@ -186,7 +188,7 @@ func TestListingsForgetNothing(t *testing.T) {
 	}
 	t.Run("a node that is added, changed and dropped", func(t *testing.T) {
 		t.Parallel()
-		s := withCluster(t)
+		s := withCluster(t, place())
 		want(t, list(t, s, everything, Page{}), "1: manager")
 		change(t, s, func(ctx context.Context, tx Tx) error {
 			return tx.InsertNodes(ctx, []*Node{node("i-2", "compute000"), node("i-3", "compute001")})
@@ -207,7 +209,7 @@ func TestListingsForgetNothing(t *testing.T) {
 	})
 	t.Run("a change that is rolled back", func(t *testing.T) {
 		t.Parallel()
-		s, failed := withCluster(t), context.Canceled
+		s, failed := withCluster(t, place()), context.Canceled
 		err := s.Change(t.Context(), func(ctx context.Context, tx Tx) error {
 			if err := tx.InsertNodes(ctx, []*Node{node("i-2", "compute000")}); err != nil {
 				return err
@@ -218,13 +220,13 @@ func TestListingsForgetNothing(t *testing.T) {
 	})
 	t.Run("another server's change", func(t *testing.T) {
 		t.Parallel()
-		dir := t.TempDir()
-		s := open(t, dir)
+		p := place()
+		s := open(t, p)
 		change(t, s, func(ctx context.Context, tx Tx) error {
 			return tx.InsertCluster(ctx, &Cluster{ID: "c", Owner: "o", Status: hpc.ClusterUninit, Created: now, Changed: now}, hpc.Secrets{})
 		})
 		want(t, list(t, s, everything, Page{}), "0:")
-		other, err := Attach(dir, plainSealer{})
+		other, err := Attach(t.Context(), p, plainSealer{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -6,22 +6,12 @@ package store
 import (
 	"context"
 	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/uptrace/bun"
-	"github.com/uptrace/bun/dialect/sqlitedialect"
-	"github.com/uptrace/bun/migrate"
-	"golang.org/x/sys/unix"
-	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 var (
 	// ErrNotFound: no such row.
@@ -46,47 +36,11 @@ type Store struct {
 	jobs   directory[jobEntry]
 	nodes  directory[NodeEntry]
 	keys   keyQuery
+	shared bool
 }
 
-// Open opens the SQLite store in dir, made on first use, and brings its tables
-// up to date. Only one process at a time can have it open.
-func Open(ctx context.Context, dir string, sealer Sealer, log *slog.Logger) (*Store, error) {
-	lock, err := lockDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	s := &Store{lock: lock, sealer: sealer}
-	file := filepath.Join(dir, "ehpc.db")
-	if s.write, err = openSQLite(file, 1); err == nil {
-		s.read, err = openSQLite(file, 4)
-	}
-	if err == nil {
-		err = s.migrate(ctx, log)
-	}
-	if err != nil {
-		s.Close()
-		return nil, fmt.Errorf("cannot open the store %s: %w", file, err)
-	}
-	return s, nil
-}
-
-// Attach opens the store of a directory beside the control plane that serves
-// it, for administration: it takes no lock and changes no table.
-func Attach(dir string, sealer Sealer) (*Store, error) {
-	file := filepath.Join(dir, "ehpc.db")
-	if _, err := os.Stat(file); err != nil {
-		return nil, fmt.Errorf("cannot open the store: %w", err)
-	}
-	s := &Store{sealer: sealer}
-	var err error
-	if s.write, err = openSQLite(file, 1); err == nil {
-		s.read, err = openSQLite(file, 1)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot open the store %s: %w", file, err), s.Close())
-	}
-	return s, nil
-}
+// Shared tells whether other servers may have the store open too.
+func (s *Store) Shared() bool { return s.shared }
 
 // Close waits for running transactions and gives the data directory free.
 func (s *Store) Close() error {
@@ -102,62 +56,6 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, fmt.Errorf("cannot make the data directory: %w", err)
-	}
-	name := filepath.Join(dir, "lock")
-	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, fmt.Errorf("cannot lock the data directory: %w", err)
-	}
-	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot lock the data directory %s: another ehpc is using it", dir)
-	}
-	return f, nil
-}
-
-func openSQLite(file string, conns int) (*bun.DB, error) {
-	// Made here, so that nobody else can read it, nor the files that SQLite makes
-	// beside it with the same mode.
-	f, err := os.OpenFile(file, os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, err
-	}
-	if err := f.Close(); err != nil {
-		return nil, err
-	}
-	dsn := "file:" + file + "?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)" +
-		"&_pragma=synchronous(FULL)&_pragma=foreign_keys(1)&_txlock=immediate"
-	db, err := sql.Open("sqlite", dsn)
-	if err != nil {
-		return nil, err
-	}
-	db.SetMaxOpenConns(conns)
-	db.SetMaxIdleConns(conns)
-	return bun.NewDB(db, plainText{sqlitedialect.New()}), nil
-}
-
-func (s *Store) migrate(ctx context.Context, log *slog.Logger) error {
-	set := migrate.NewMigrations()
-	if err := set.Discover(migrations); err != nil {
-		return err
-	}
-	m := migrate.NewMigrator(s.write, set, migrate.WithMarkAppliedOnSuccess(true))
-	if err := m.Init(ctx); err != nil {
-		return err
-	}
-	group, err := m.Migrate(ctx)
-	if err != nil {
-		return fmt.Errorf("cannot migrate: %w", err)
-	}
-	if !group.IsZero() {
-		log.Info("store migrated", "migrations", group.Migrations.String())
-	}
-	return nil
-}
-
 // Tx gives the queries, inside a transaction or for reading alone.
 type Tx struct {
 	db     bun.IDB
@@ -167,11 +65,18 @@ type Tx struct {
 // Read gives the queries for reading, each on its own snapshot.
 func (s *Store) Read() Tx { return Tx{db: s.read, sealer: s.sealer} }
 
-// Change runs fn in one transaction: all of what it writes, or nothing.
+// Change runs fn in one transaction: all of what it writes, or nothing. A
+// transaction that decides on a row updates that row first (see LockCluster and
+// LockOwner): then two of them wait for each other, on either engine.
+// ErrConflict when another was first.
 func (s *Store) Change(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
-	return s.write.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+	err := s.write.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
 		return fn(ctx, Tx{db: tx, sealer: s.sealer})
 	})
+	if err != nil && lostRace(err) {
+		return fmt.Errorf("%w: %w", ErrConflict, err)
+	}
+	return err
 }
 
 // notFound maps the driver's word for an empty result to ErrNotFound.

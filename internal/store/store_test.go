@@ -5,13 +5,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"ehpc/api"
 	"ehpc/internal/hpc"
+	"ehpc/internal/store/pgtest"
 )
 
 // plainSealer keeps secrets apart from what they are about, and no more.
@@ -28,9 +27,11 @@ func (plainSealer) Open(sealed, about string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(sealed[len(about)+1:])
 }
 
-func open(t *testing.T, dir string) *Store {
+func TestMain(m *testing.M) { pgtest.Main(m) }
+
+func open(t testing.TB, p Place) *Store {
 	t.Helper()
-	s, err := Open(t.Context(), dir, plainSealer{}, slog.New(slog.DiscardHandler))
+	s, err := OpenAt(t.Context(), p, plainSealer{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,9 +39,26 @@ func open(t *testing.T, dir string) *Store {
 	return s
 }
 
+// engines are the databases that a store can be on: each test runs on all of
+// them, on a new one.
+var engines = map[string]func(testing.TB) Place{
+	"sqlite":   func(t testing.TB) Place { return Place{Dir: t.TempDir()} },
+	"postgres": func(t testing.TB) Place { return Place{Dir: t.TempDir(), URL: pgtest.URL(t)} },
+}
+
+func onEveryEngine(t *testing.T, test func(t *testing.T, place func() Place)) {
+	t.Parallel()
+	for name, place := range engines {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t, func() Place { return place(t) })
+		})
+	}
+}
+
 var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 
-func change(t *testing.T, s *Store, fn func(ctx context.Context, tx Tx) error) {
+func change(t testing.TB, s *Store, fn func(ctx context.Context, tx Tx) error) {
 	t.Helper()
 	if err := s.Change(t.Context(), fn); err != nil {
 		t.Fatal(err)
@@ -48,8 +66,8 @@ func change(t *testing.T, s *Store, fn func(ctx context.Context, tx Tx) error) {
 }
 
 // withCluster is a store with one cluster of one node.
-func withCluster(t *testing.T) *Store {
-	s := open(t, t.TempDir())
+func withCluster(t testing.TB, p Place) *Store {
+	s := open(t, p)
 	change(t, s, func(ctx context.Context, tx Tx) error {
 		c := &Cluster{ID: "c", Owner: "o", Status: hpc.ClusterUninit, Wanted: true, Created: now, Changed: now,
 			Asked: api.CreateClusterRequest{Name: "n", VolumeId: "v"}}
@@ -62,10 +80,11 @@ func withCluster(t *testing.T) *Store {
 	return s
 }
 
-func TestStore(t *testing.T) {
-	t.Parallel()
+func TestStore(t *testing.T) { onEveryEngine(t, testStore) }
+
+func testStore(t *testing.T, place func() Place) {
 	t.Run("what was written is read again", func(t *testing.T) {
-		s := withCluster(t)
+		s := withCluster(t, place())
 		c, err := s.Read().Cluster(t.Context(), "c")
 		if err != nil || c.Asked.VolumeId != "v" || !c.Created.Equal(now) {
 			t.Fatalf("cluster %+v, %v", c, err)
@@ -80,7 +99,7 @@ func TestStore(t *testing.T) {
 		}
 	})
 	t.Run("a status is moved only from where it was read", func(t *testing.T) {
-		s := withCluster(t)
+		s := withCluster(t, place())
 		c, _ := s.Read().Cluster(t.Context(), "c")
 		step := func(ctx context.Context, tx Tx) error { return tx.StepCluster(ctx, c, hpc.ClusterCreating, "", now) }
 		change(t, s, step)
@@ -89,7 +108,7 @@ func TestStore(t *testing.T) {
 		}
 	})
 	t.Run("a transaction that fails leaves nothing", func(t *testing.T) {
-		s := withCluster(t)
+		s := withCluster(t, place())
 		failed := errors.New("no")
 		err := s.Change(t.Context(), func(ctx context.Context, tx Tx) error {
 			return errors.Join(tx.Log(ctx, "c", "Test", Info, "line", now), failed)
@@ -98,25 +117,8 @@ func TestStore(t *testing.T) {
 			t.Errorf("err %v, %d lines", err, n)
 		}
 	})
-	t.Run("only one process has the store", func(t *testing.T) {
-		dir := t.TempDir()
-		open(t, dir)
-		if _, err := Open(t.Context(), dir, plainSealer{}, slog.New(slog.DiscardHandler)); err == nil {
-			t.Error("a second one got it too")
-		}
-	})
-	t.Run("the files are for their owner alone", func(t *testing.T) {
-		dir := t.TempDir()
-		open(t, dir)
-		for _, name := range []string{"ehpc.db", "ehpc.db-wal", "lock"} {
-			info, err := os.Stat(filepath.Join(dir, name))
-			if err != nil || info.Mode().Perm() != 0o600 {
-				t.Errorf("%s: %v, %v", name, info.Mode(), err)
-			}
-		}
-	})
 	t.Run("a deleted cluster is gone, its log stays", func(t *testing.T) {
-		s := withCluster(t)
+		s := withCluster(t, place())
 		change(t, s, func(ctx context.Context, tx Tx) error {
 			return errors.Join(tx.UnwantCluster(ctx, "c", now), tx.DropNode(ctx, "i-1"), tx.Log(ctx, "c", "x", Info, "line", now), tx.DropCluster(ctx, "c", now))
 		})
@@ -129,9 +131,10 @@ func TestStore(t *testing.T) {
 	})
 }
 
-func TestAccountsKeepTheirUids(t *testing.T) {
-	t.Parallel()
-	s := withCluster(t)
+func TestAccountsKeepTheirUids(t *testing.T) { onEveryEngine(t, testAccounts) }
+
+func testAccounts(t *testing.T, place func() Place) {
+	s := withCluster(t, place())
 	add := func(name string) int {
 		a := &Account{ClusterID: "c", Name: name, UserGroup: "users", Added: now}
 		change(t, s, func(ctx context.Context, tx Tx) error { return tx.AddAccount(ctx, a) })
@@ -148,9 +151,10 @@ func TestAccountsKeepTheirUids(t *testing.T) {
 	}
 }
 
-func TestAJobIsSavedOnlyAtItsRevision(t *testing.T) {
-	t.Parallel()
-	s := withCluster(t)
+func TestAJobIsSavedOnlyAtItsRevision(t *testing.T) { onEveryEngine(t, testRevision) }
+
+func testRevision(t *testing.T, place func() Place) {
+	s := withCluster(t, place())
 	j := &Job{ID: NewID(), ClusterID: "c", PublicID: "1", SchedID: "1", State: hpc.JobPending, NodeList: []string{}, Submitted: now, Modified: now}
 	change(t, s, func(ctx context.Context, tx Tx) error { return tx.InsertJob(ctx, j) })
 	stale := *j

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -23,7 +24,7 @@ type Server struct {
 	Log    *Log          // of all its lives
 
 	t     testing.TB
-	flags []string // of its command line, beyond the usual
+	args  []string // of the command that runs it
 	cmd   *exec.Cmd
 	ended chan error
 }
@@ -41,10 +42,27 @@ func Start(t testing.TB) *Server {
 // StartWith is Start with more on the service's command line.
 func StartWith(t testing.TB, flags ...string) *Server {
 	t.Helper()
+	return start(t, func(dir string) []string {
+		return append([]string{"dev", "--data", dir, "--listen", "127.0.0.1:0"}, flags...)
+	})
+}
+
+// StartOn is Start for a service that is configured, with its store at the address.
+func StartOn(t testing.TB, store string) *Server {
+	t.Helper()
+	return start(t, func(dir string) []string {
+		file := filepath.Join(dir, "ehpc.yaml")
+		Must(t, os.WriteFile(file, fmt.Appendf(nil, "data: %s\nlisten: 127.0.0.1:0\nstore: %s\n", dir, store), 0o600))
+		return []string{"server", "--config", file}
+	})
+}
+
+func start(t testing.TB, args func(dir string) []string) *Server {
+	t.Helper()
 	Program(t, "ehpc")
 	dir, err := os.MkdirTemp("/var/tmp", "ehpc-e2e-") // /tmp may be a file system that nodes cannot stand on
 	Must(t, err)
-	s := &Server{Dir: dir, Log: newLog(), t: t, flags: flags}
+	s := &Server{Dir: dir, Log: newLog(), t: t, args: args(dir)}
 	t.Cleanup(func() { s.end(t) })
 	s.Restart(t)
 	return s
@@ -54,8 +72,7 @@ func StartWith(t testing.TB, flags ...string) *Server {
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
 	place := s.Log.Len()
-	args := append([]string{"dev", "--data", s.Dir, "--listen", "127.0.0.1:0"}, s.flags...)
-	s.cmd = exec.Command(Program(t, "ehpc"), args...)
+	s.cmd = exec.Command(Program(t, "ehpc"), s.args...)
 	s.cmd.Stdout, s.cmd.Stderr = s.Log, s.Log
 	s.cmd.WaitDelay = 5 * time.Second
 	Must(t, s.cmd.Start())
@@ -74,6 +91,14 @@ func (s *Server) Restart(t testing.TB) {
 	var err error
 	s.Client, err = client.New(s.Config)
 	Must(t, err)
+}
+
+// Run runs a command of the program to its end, which must be a good one.
+func Run(t testing.TB, args ...string) {
+	t.Helper()
+	if out, err := exec.Command(Program(t, "ehpc"), args...).CombinedOutput(); err != nil {
+		t.Fatalf("ehpc %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
 }
 
 // Kill ends the service at once, whatever it is doing.

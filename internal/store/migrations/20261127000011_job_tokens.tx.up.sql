@@ -1,0 +1,1 @@
+CREATE INDEX jobs_token ON jobs (cluster_id, token);
