@@ -39,13 +39,14 @@ func TestAJobIsNotRunAgainBesideItself(t *testing.T) {
 	}
 	t.Cleanup(func() { db.Close() })
 	ctl := New(Options{Store: db, Limits: DefaultLimits, Log: slog.New(slog.DiscardHandler)})
-	if err := ctl.submitAgain(t.Context(), sched, []*store.Job{before, other, again}); err != nil {
+	ctx := context.WithValue(t.Context(), fenceKey{}, fence{"c", 1})
+	if err := ctl.submitAgain(ctx, sched, []*store.Job{before, other, again}); err != nil {
 		t.Fatal(err)
 	}
 	if again.SchedID != "" {
 		t.Errorf("it was submitted as %s while its run before has not ended", again.SchedID)
 	}
-	if err := ctl.submitAgain(t.Context(), sched, []*store.Job{other, again}); err != nil { // the row is not in this store, which settles nothing
+	if err := ctl.submitAgain(ctx, sched, []*store.Job{other, again}); err != nil { // the row is not in this store, which settles nothing
 		t.Fatal(err)
 	}
 	if again.SchedID == "" {
