@@ -152,8 +152,10 @@ func TestBadQueuesChangeNothing(t *testing.T) {
 	q := job(id, "./run.sh")
 	q.JobQueue = "held"
 	p.untilState(t, id, p.submit(t, q), "PENDING")                                                                 // the queue has no nodes
-	_, err := w.SchedulerOf(id).Submit(t.Context(), hpc.JobSpec{Token: "strange", Script: "true", Queue: "empty"}) // as on a node, and not seen yet
+	byHand, err := w.SchedulerOf(id).Submit(t.Context(), hpc.JobSpec{Token: "strange", Script: "true", Queue: "empty"})
 	must(t, err)
+	must(t, w.SchedulerOf(id).Release(t.Context(), byHand))
+	p.untilState(t, id, byHand, "PENDING")
 	leaving := p.Nodes(t, id)[2]
 	for name, c := range map[string]struct{ action, params, code, says string }{
 		"a name with a line of configuration":   {"AddQueue", "QueueName=q%0AInclude+x", "InvalidParams", "QueueName"},
@@ -166,7 +168,7 @@ func TestBadQueuesChangeNothing(t *testing.T) {
 		"the deletion of an unknown queue":      {"DeleteQueue", "QueueName=none", "ObjectNotFound", "QueueName"},
 		"the deletion of a queue with nodes":    {"DeleteQueue", "QueueName=busy", "ConflictOpt", "QueueName: queue busy of cluster " + id + " has the nodes compute001"},
 		"the deletion of a queue with a job":    {"DeleteQueue", "QueueName=held", "ConflictOpt", "QueueName: queue held of cluster " + id + " has 1 jobs"},
-		"that of one with a job not seen yet":   {"DeleteQueue", "QueueName=empty", "ConflictOpt", "QueueName: queue empty of cluster " + id + " has 1 jobs"},
+		"that of one with a job sent on a node": {"DeleteQueue", "QueueName=empty", "ConflictOpt", "QueueName: queue empty of cluster " + id + " has 1 jobs"},
 		"no nodes to move":                      {"SetQueue", "QueueName=busy", "InvalidParams", "Node has 0 entries"},
 		"nodes to an unknown queue":             {"SetQueue", "QueueName=none&Node.1.Name=compute000", "ObjectNotFound", "QueueName"},
 		"an unknown node":                       {"SetQueue", "QueueName=busy&Node.1.Name=compute000&Node.2.Name=compute009", "ComputeNotFound", "Node.2.Name"},
