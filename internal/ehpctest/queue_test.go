@@ -151,7 +151,7 @@ func TestBadQueuesChangeNothing(t *testing.T) {
 	must(t, call(t, p, "SetQueue", "ClusterId", id, "QueueName", "busy", "Node.1.Name", "compute001"))
 	q := job(id, "./run.sh")
 	q.JobQueue = "held"
-	p.untilState(t, id, p.submit(t, q), "PENDING")                                                                 // the queue has no nodes
+	p.untilState(t, id, p.submit(t, q), "PENDING") // the queue has no nodes
 	byHand, err := w.SchedulerOf(id).Submit(t.Context(), hpc.JobSpec{Token: "strange", Script: "true", Queue: "empty"})
 	must(t, err)
 	must(t, w.SchedulerOf(id).Release(t.Context(), byHand))
