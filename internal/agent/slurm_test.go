@@ -117,6 +117,26 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})
+	t.Run("a queue that is added while a job runs keeps no node busy", func(t *testing.T) {
+		spec := script("throughout", "sleep 300")
+		spec.Nodes = 2
+		id, err := c.scheduler().Submit(t.Context(), spec)
+		c.must("submit", err)
+		c.must("release", c.scheduler().Release(t.Context(), id))
+		c.queued(id, hpc.JobRunning)
+		c.plan.Queues = append(c.plan.Queues, hpc.Queue{Name: "night"})
+		c.apply()
+		if out := c.in("manager", "0:0", "sinfo -h -o %P"); !strings.Contains(out, "night") {
+			t.Errorf("the partitions are %s", out)
+		}
+		c.queued(id, hpc.JobRunning)
+		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
+		c.ended(id)
+		c.until("all nodes are idle", func() bool {
+			nodes, err := c.scheduler().Nodes(t.Context())
+			return err == nil && !slices.ContainsFunc(nodes, func(n scheduler.Node) bool { return n.State != scheduler.NodeIdle })
+		})
+	})
 	t.Run("the controller comes back with a higher first id and the queue", func(t *testing.T) {
 		id, err := c.scheduler().Submit(t.Context(), script("kept", "true"))
 		c.must("submit", err)

@@ -33,8 +33,12 @@ func (e *Engine) Files(plan hpc.NodePlan) ([]scheduler.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot configure Slurm: %w", err)
 	}
+	// A controller that reads a changed configuration while jobs run counts them
+	// twice, and holds their nodes for busy ever after: it is started anew instead.
+	// What changes with every node is told to it.
 	files := []scheduler.File{
-		{Path: confDir + "/slurm.conf", Content: conf, Mode: 0o644},
+		{Path: confDir + "/slurm.conf", Content: conf, Mode: 0o644, Restart: plan.Self.HasRole(hpc.RoleManager)},
+		{Path: partitionsPath, Content: partitionsConf(plan), Mode: 0o644},
 		{Path: confDir + "/cgroup.conf", Content: cgroupConf(), Mode: 0o644, Restart: true},
 	}
 	if plan.Self.HasRole(hpc.RoleCompute) {
@@ -53,19 +57,32 @@ func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err := confTemplate.Execute(&b, map[string]any{
-		"Cluster":   strings.ToLower(plan.ClusterID),
-		"Manager":   manager,
-		"OnManager": plan.Self.HasRole(hpc.RoleManager),
-		"FirstID":   firstIDPath,
-		"State":     stateDir + "/state",
-		"Jobcomp":   jobcompPath,
-		"Spool":     spoolDir,
-		"Run":       runDir,
-		"Port":      slurmdPort,
-		"MaxNodes":  maxNodes,
-		"Queues":    partitions(plan),
+		"Cluster":    strings.ToLower(plan.ClusterID),
+		"Manager":    manager,
+		"OnManager":  plan.Self.HasRole(hpc.RoleManager),
+		"FirstID":    firstIDPath,
+		"State":      stateDir + "/state",
+		"Jobcomp":    jobcompPath,
+		"Spool":      spoolDir,
+		"Run":        runDir,
+		"Port":       slurmdPort,
+		"MaxNodes":   maxNodes,
+		"Queues":     plan.Queues,
+		"Partitions": partitionsPath,
 	})
 	return b.Bytes(), err
+}
+
+func partitionsConf(plan hpc.NodePlan) []byte {
+	var b bytes.Buffer
+	for _, p := range partitions(plan) {
+		isDefault := "NO"
+		if p.Default {
+			isDefault = "YES"
+		}
+		fmt.Fprintf(&b, "PartitionName=%s Nodes=%[1]s Default=%s DefMemPerCPU=%d MaxTime=INFINITE State=UP\n", p.Name, isDefault, p.MemPerCPU)
+	}
+	return b.Bytes()
 }
 
 // partition is a queue as slurm.conf has it.

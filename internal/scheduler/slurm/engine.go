@@ -5,6 +5,7 @@ package slurm
 import (
 	"context"
 	"fmt"
+	"strconv"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
@@ -23,7 +24,9 @@ const (
 	jobcompPath = stateDir + "/jobcomp.log"
 	lastIDPath  = "/ehpc/state/last-job-id" // root's alone
 	firstIDPath = confDir + "/first-job-id.conf"
-	queuePath   = confDir + "/queue" // of a compute node
+
+	partitionsPath = confDir + "/partitions.conf"
+	queuePath      = confDir + "/queue" // of a compute node
 )
 
 // Engine is Slurm.
@@ -43,9 +46,14 @@ func New(program string) *Engine {
 func (e *Engine) Driver() scheduler.Driver { return e.client }
 
 // Changed implements scheduler.Engine.
-func (e *Engine) Changed(ctx context.Context, _ hpc.NodePlan) error {
-	_, err := e.client.run(ctx, call{argv: []string{"scontrol", "reconfigure"}})
-	return err
+func (e *Engine) Changed(ctx context.Context, plan hpc.NodePlan) error {
+	for _, p := range partitions(plan) {
+		argv := []string{"scontrol", "update", "partitionname=" + p.Name, "defmempercpu=" + strconv.Itoa(p.MemPerCPU)}
+		if _, err := e.client.run(ctx, call{argv: argv}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Services implements scheduler.Engine.

@@ -39,12 +39,15 @@ func TestConfiguration(t *testing.T) {
 	on, off := text(plan(manager, compute, small), "slurm.conf"), text(plan(compute, manager, small), "slurm.conf")
 	for _, want := range []string{
 		"ClusterName=ehpc-hz-abc\n", "SlurmctldHost=manager(10.0.0.2)\n",
-		"NodeSet=workq Feature=workq\nPartitionName=workq Nodes=workq Default=YES DefMemPerCPU=500 ",
-		"PartitionName=night Nodes=night Default=NO DefMemPerCPU=100 ",
+		"NodeSet=workq Feature=workq # jobs that name no partition\nNodeSet=night Feature=night\nInclude " + partitionsPath + "\n",
 	} {
 		if !strings.Contains(on, want) || !strings.Contains(off, want) {
 			t.Errorf("slurm.conf lacks %q:\n%s", want, on)
 		}
+	}
+	if got, want := text(plan(compute, manager, small), "partitions.conf"), "PartitionName=workq Nodes=workq Default=YES DefMemPerCPU=500 MaxTime=INFINITE State=UP\n"+
+		"PartitionName=night Nodes=night Default=NO DefMemPerCPU=100 MaxTime=INFINITE State=UP\n"; got != want {
+		t.Errorf("the partitions are\n%s", got)
 	}
 	if include := "Include " + firstIDPath; !strings.Contains(on, include) || strings.Contains(off, include) {
 		t.Error("the first job id belongs on the manager alone")
