@@ -99,6 +99,10 @@ func testMove(t *testing.T, s suite) {
 	s.must("move again", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
 	s.until("the node is back", func() bool { return s.node().Queue == hpc.DefaultQueue })
 	s.queued(id, hpc.JobRunning)
+	s.must("move a busy one", s.Scheduler.Move(t.Context(), s.Node, "elsewhere"))
+	s.queued(id, hpc.JobRunning)
 	s.must("cancel", s.Scheduler.Cancel(t.Context(), id))
 	s.ended(id)
+	s.idle()
+	s.must("move back", s.Scheduler.Move(t.Context(), s.Node, hpc.DefaultQueue))
 }

@@ -28,7 +28,9 @@ func TestMove(t *testing.T) {
 	if err := c.Move(t.Context(), "compute000", "night"); err != nil {
 		t.Fatal(err)
 	}
-	if want := []string{"scontrol update nodename=compute000 availablefeatures=night activefeatures=night", "scontrol reconfigure"}; !slices.Equal(ran, want) {
+	want := []string{"scontrol show node --oneliner --all", "scontrol update nodename=compute000 availablefeatures=night activefeatures=night",
+		"scontrol update partitionname=night nodes=night", "scontrol update partitionname=workq nodes=workq"}
+	if !slices.Equal(ran, want) {
 		t.Errorf("ran %q, want %q", ran, want)
 	}
 	for _, c2 := range []struct {
