@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"slices"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -157,13 +158,25 @@ func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *node
 		}
 		return nil
 	}
-	if n.Plan != v.Plans[n.ID] {
+	if want := v.Plans[n.ID]; n.Plan != want && (ownPart(n.Plan) != ownPart(want) || n.HasRole(hpc.RoleManager) || !v.growing(now)) {
 		return &nodeStep{Act: refreshPlan}
 	}
 	if s := v.Sched[n.Hostname]; n.HasRole(hpc.RoleCompute) && s.Queue != "" && s.Queue != n.Queue {
 		return &nodeStep{Act: moveNode}
 	}
 	return nil
+}
+
+// growFor is how long the neighbours of a node whose machine was just made wait
+// for more of them, before they are all told of all.
+const growFor = time.Second
+
+// growing tells whether more nodes are just being made. Of twenty that come
+// together each would otherwise have to be told of all the others one by one.
+func (v *clusterView) growing(now time.Time) bool {
+	return slices.ContainsFunc(v.Nodes, func(n *store.Node) bool {
+		return n.Wanted && n.Status == hpc.NodeInit && now.Sub(n.Changed) < growFor
+	})
 }
 
 // planUnwanted drains a node before it goes, unless its cluster goes with it,

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"strings"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/sshca"
@@ -57,9 +58,22 @@ func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.
 	return plans, nil
 }
 
-// planHash tells whether two plans are the same.
+// planHash tells whether two plans are the same: "own.members", what concerns the
+// node itself and its neighbours' names and addresses.
 func planHash(p hpc.NodePlan) string {
-	text, err := json.Marshal(p)
+	members := p.Members
+	p.Members = nil
+	return hashOf(p) + "." + hashOf(members)
+}
+
+// ownPart is the part of a plan's hash without the neighbours.
+func ownPart(hash string) string {
+	own, _, _ := strings.Cut(hash, ".")
+	return own
+}
+
+func hashOf(value any) string {
+	text, err := json.Marshal(value)
 	if err != nil {
 		panic(err) // plain data always marshals
 	}

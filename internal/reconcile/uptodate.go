@@ -8,7 +8,7 @@ import (
 )
 
 // UpToDate tells whether every node of the cluster that is in service and can be
-// reached matches the rows.
+// reached matches the rows, neighbours that are still being made aside.
 func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error) {
 	tx := ctl.Store.Read()
 	c, err := tx.Cluster(ctx, clusterID)
@@ -24,7 +24,7 @@ func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error
 		return false, err
 	}
 	for _, n := range nodes {
-		if n.Status == hpc.NodeRunning && ctl.Links.Present(n.ID) && n.Plan != planHash(plans[n.ID]) {
+		if n.Status == hpc.NodeRunning && ctl.Links.Present(n.ID) && ownPart(n.Plan) != ownPart(planHash(plans[n.ID])) {
 			return false, nil
 		}
 	}
