@@ -98,16 +98,21 @@ func TestNode(t *testing.T) {
 			t.Errorf("a wrong password got %q", out)
 		}
 	})
-	t.Run("a new account and a new queue restart nothing", func(t *testing.T) {
-		before := c.pid("munged") + c.pid("slurmctld") + c.pid("sshd")
+	t.Run("a new account restarts nothing, and a new queue only the controller", func(t *testing.T) {
+		others := c.pid("munged") + c.pid("sshd")
+		before := c.pid("slurmctld")
 		c.plan.Accounts = append(c.plan.Accounts, hpc.Account{Name: "eve", UID: 20003, Group: hpc.UsersName, PasswordHash: "*"})
+		c.apply()
+		if after := c.pid("slurmctld"); after != before {
+			t.Errorf("with an account the controller %s became %s", before, after)
+		}
 		c.plan.Queues = append(c.plan.Queues, hpc.Queue{Name: "night"})
 		c.apply()
-		if out := c.in("manager", "20003:20003", "sinfo -h -o %P -a | sort | tr '\n' ' '"); out != "night workq*" {
+		if out := c.in("manager", "20003:20003", "sinfo -h -o %P -a | sort | tr '\n' ' '"); out != "elsewhere night workq*" {
 			t.Errorf("the partitions are %q", out)
 		}
-		if after := c.pid("munged") + c.pid("slurmctld") + c.pid("sshd"); after != before {
-			t.Errorf("processes %s became %s", before, after)
+		if after := c.pid("munged") + c.pid("sshd"); after != others {
+			t.Errorf("processes %s became %s", others, after)
 		}
 	})
 	t.Run("an account that has gone loses its processes, and nobody else does", func(t *testing.T) {
