@@ -66,7 +66,13 @@ func openCluster(t *testing.T, computes int) *cluster {
 		ClusterID: clusterID, ClusterName: "agent", Scheduler: "slurm",
 		Queues:   []hpc.Queue{{Name: hpc.DefaultQueue, Default: true}, {Name: "elsewhere"}}, // the second for the suite
 		Accounts: []hpc.Account{{Name: "ann", UID: 20001, Group: hpc.UsersName, PasswordHash: "*"}, {Name: "bob", UID: 20002, Group: hpc.WheelName, PasswordHash: "*"}},
-		Secrets:  hpc.Secrets{MungeKey: []byte(strings.Repeat("0123456789abcdef", 64))},
+		Secrets: hpc.Secrets{
+			MungeKey: []byte(strings.Repeat("0123456789abcdef", 64)),
+			JWTKey:   []byte(strings.Repeat("\x00\xff\n'jwt key", 4)),
+		},
+	}
+	if os.Getenv("EHPC_TEST_SBATCH") == "1" { // the engine submits by sbatch alone then
+		c.plan.Secrets.JWTKey = nil
 	}
 	c.add("manager", hpc.RoleManager, hpc.RoleAccount, hpc.RoleLogin)
 	for i := range computes {
@@ -219,6 +225,9 @@ func (c *cluster) planOf(m hpc.Member) hpc.NodePlan {
 	c.Helper()
 	plan := c.plan
 	plan.Self = m
+	if !m.HasRole(hpc.RoleManager) {
+		plan.Secrets.JWTKey = nil
+	}
 	var err error
 	plan.SSH, err = authority.Host(clusterID, m.ID, m.Hostname)
 	c.must("make ssh keys", err)

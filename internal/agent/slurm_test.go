@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -95,10 +96,21 @@ func TestSlurmJobs(t *testing.T) {
 			"sbatch -J 'x JobState=COMPLETED' --wrap true",
 			"sbatch -J 'a\nb' --wrap true",
 			"sbatch -A 'a\nb' --wrap true",
+			"sbatch --wckey=ehpcmine --comment='" + strings.Repeat("0", 64) + " 0' --wrap true",
+			"sbatch --wckey=ehpcmine --comment=' 0' --wrap true",
+			"sbatch --wckey=EHPCmine --wrap true",
+			"scontrol token",
+			"cat /etc/slurm/jwt.key",
+			"cat /etc/slurm/submit.key",
+			"ls /run/slurmrestd",
+			"stat /run/slurmrestd/socket",
 		} {
 			if out, err := c.try("manager", "20001:20001", "cd /; "+command); err == nil {
 				t.Errorf("%s was allowed: %s", command, out)
 			}
+		}
+		if out := c.in("manager", "20001:20001", "scontrol show job "+id); strings.Contains(out, "Comment=") {
+			t.Errorf("its account sees %s", out)
 		}
 		if out := c.in("manager", "20002:20002", "squeue -h"); out != "" {
 			t.Errorf("another account sees %q", out)
@@ -157,6 +169,93 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), next))
 	})
+}
+
+// TestSlurmSubmitsAlike compares what comes of a job through slurmrestd and
+// through sbatch.
+func TestSlurmSubmitsAlike(t *testing.T) {
+	c := openCluster(t, 1)
+	if c.plan.Secrets.JWTKey == nil {
+		t.Skip("there is one way only")
+	}
+	c.in("manager", "0:0", "mkdir -p /ehpc/state && echo 8350000 >/ehpc/state/last-job-id") // ids that look like nothing else
+	c.apply()
+	all := script("all", "#SBATCH --nodes=3\numask; ulimit -a; env | sort; echo $#; cat <<E\n</ü>&\\\nE")
+	all.Name, all.Stderr = "-x 'ü' 中文", "/home/ann/all %j \"err\""
+	all.Tasks, all.MemoryMB, all.Walltime, all.Rerunable, all.Priority, all.Queue = 2, 64, 3723*time.Second, true, 5, hpc.DefaultQueue
+	all.Env = []hpc.EnvVar{
+		{Name: "A", Value: "it's \"quoted\" $HOME `id` \\n\n\r\tü 中文 \u2028 🂡 \x01\x7f </script>&"}, {Name: "EMPTY"}, {Name: "NUMBER", Value: "12.50"},
+		{Name: "TRUE", Value: "true"}, {Name: "NULL", Value: "null"}, {Name: "TWICE", Value: "a"}, {Name: "TWICE", Value: "b"},
+		{Name: "HOME", Value: "/tmp"}, {Name: "LONG", Value: strings.Repeat("0123456789", 9000)},
+	}
+	array := script("array", "true")
+	array.Array, array.Priority, array.Stdout, array.Nodes, array.Threads = "1-9:2", -3, "/home/ann", 2, 2
+	specs := []hpc.JobSpec{script("plain", "umask; env | sort"), all, array}
+	slurmrestd := func(change string) {
+		t.Helper()
+		c.in("manager", "0:0", "s6-svc "+change+" /service/slurmrestd")
+	}
+	listens := func() {
+		t.Helper()
+		c.until("slurmrestd listens", func() bool {
+			_, err := c.try("manager", "0:0", "grep -q '00010000 0001 01 .*/run/slurmrestd/socket' /proc/net/unix")
+			return err == nil
+		})
+	}
+	listens()
+	// A way is told by the host that Slurm saw the request come from.
+	const byRest, bySbatch = "AllocNode:Sid=10.", "AllocNode:Sid=manager:"
+	way := func(by string, n string) (texts []string) {
+		t.Helper()
+		for _, spec := range specs {
+			spec.Token += n
+			texts = append(texts, c.shown(spec, by))
+		}
+		return texts
+	}
+	rest := way(byRest, "1")
+	slurmrestd("-wD -T 5000 -d")
+	sbatch := way(bySbatch, "2")
+	for i, spec := range specs {
+		if rest[i] != sbatch[i] {
+			t.Errorf("%s: through slurmrestd\n%s\nthrough sbatch\n%s", spec.Token, rest[i], sbatch[i])
+		}
+		if !strings.Contains(rest[i], "JobName="+spec.Name) {
+			t.Errorf("%s: %s", spec.Token, rest[i])
+		}
+	}
+	slurmrestd("-wU -T 5000 -u")
+	listens()
+	way(byRest, "3")
+	slurmrestd("-wR -T 5000 -k") // its socket is left
+	listens()
+	way(byRest, "4")
+}
+
+var (
+	shownTime = regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d`)
+	shownOwn  = regexp.MustCompile(`AllocNode:Sid=\S+|SLURM_TASK_PID=\d+|Priority=\d+`)
+)
+
+// shown is what Slurm tells of a job and, unless it is an array, what it prints;
+// what is its own is left out.
+func (c *cluster) shown(spec hpc.JobSpec, by string) string {
+	c.Helper()
+	id, err := c.scheduler().Submit(c.Context(), spec)
+	c.must("submit", err)
+	text := c.in("manager", "0:0", "scontrol -o show job "+id+"; scontrol write batch_script "+id+" -")
+	if !strings.Contains(text, by) {
+		c.Errorf("%s was submitted by the other way, not %q:\n%s", spec.Token, by, text)
+	}
+	if spec.Array == "" {
+		c.must("release", c.scheduler().Release(c.Context(), id))
+		c.ended(id)
+		text += "\n" + c.in("manager", "0:0", "cat "+spec.Stdout)
+	} else {
+		c.must("cancel", c.scheduler().Cancel(c.Context(), id))
+	}
+	text = shownOwn.ReplaceAllString(shownTime.ReplaceAllString(text, "TIME"), "OWN")
+	return strings.NewReplacer(spec.Token, "TOKEN", id, "ID").Replace(text)
 }
 
 func (c *cluster) queued(id string, state hpc.JobState) (job scheduler.Job) {

@@ -12,10 +12,11 @@ type client struct {
 	jobcomp  string
 	ids      ids
 	requeued requeued
+	rest     *rest // nil: sbatch submits all jobs
 }
 
 var _ scheduler.Driver = (*client)(nil)
 
 func newClient() *client {
-	return &client{exec: command, jobcomp: jobcompPath, ids: ids{path: lastIDPath}}
+	return &client{exec: command, jobcomp: jobcompPath, ids: ids{path: lastIDPath}, rest: newRest(restSocket)}
 }

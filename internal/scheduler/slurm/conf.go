@@ -46,8 +46,21 @@ func (e *Engine) Files(plan hpc.NodePlan) ([]scheduler.File, error) {
 	}
 	if plan.Self.HasRole(hpc.RoleManager) {
 		files = append(files, scheduler.File{Path: confDir + "/job_submit.lua", Content: jobSubmit, Mode: 0o644, Restart: true})
+		files = append(files, keyFiles(plan.Secrets.JWTKey)...)
 	}
 	return files, nil
+}
+
+// keyFiles are for the controller and for root: with the first one submits as any
+// account, and with the second under our tokens.
+func keyFiles(jwtKey []byte) []scheduler.File {
+	if len(jwtKey) == 0 {
+		return nil
+	}
+	return []scheduler.File{
+		{Path: jwtKeyPath, Content: jwtKey, Mode: 0o600, Owner: "slurm", Restart: true},
+		{Path: submitKeyPath, Content: []byte(submitKey(jwtKey) + "\n"), Mode: 0o600, Owner: "slurm", Restart: true},
+	}
 }
 
 func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
@@ -56,10 +69,15 @@ func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
 		return nil, errors.New("the plan has no manager")
 	}
 	var b bytes.Buffer
+	jwtKey := ""
+	if plan.Self.HasRole(hpc.RoleManager) && len(plan.Secrets.JWTKey) > 0 {
+		jwtKey = jwtKeyPath
+	}
 	err := confTemplate.Execute(&b, map[string]any{
 		"Cluster":    strings.ToLower(plan.ClusterID),
 		"Manager":    manager,
 		"OnManager":  plan.Self.HasRole(hpc.RoleManager),
+		"JWTKey":     jwtKey,
 		"FirstID":    firstIDPath,
 		"State":      stateDir + "/state",
 		"Jobcomp":    jobcompPath,

@@ -61,6 +61,9 @@ func (e *Engine) Services(plan hpc.NodePlan) []scheduler.Service {
 	var services []scheduler.Service
 	if plan.Self.HasRole(hpc.RoleManager) {
 		services = append(services, e.slurmctld())
+		if len(plan.Secrets.JWTKey) > 0 {
+			services = append(services, slurmrestd())
+		}
 	}
 	if plan.Self.HasRole(hpc.RoleCompute) {
 		services = append(services, slurmd(plan.Self))
@@ -81,6 +84,21 @@ func (e *Engine) slurmctld() scheduler.Service {
 		},
 		Before: []string{e.program, FirstJobIDCommand},
 		Ready:  []string{"/usr/bin/scontrol", "ping"},
+	}
+}
+
+// slurmrestd hands over the jobs that the agent submits. Nobody needs it to be
+// there: what it does not take, sbatch does.
+func slurmrestd() scheduler.Service {
+	return scheduler.Service{
+		Name: "slurmrestd",
+		Argv: []string{"/usr/sbin/slurmrestd", "-a", "rest_auth/jwt", "-s", "openapi/v0.0.38", "unix:" + restSocket},
+		User: "daemon", // nothing else is this user's; it may neither be root nor slurm
+		Env: []string{
+			"SLURM_JWT=daemon", // it takes its callers' tokens, and has none
+			"SLURMRESTD_SECURITY=disable_unshare_sysv,disable_unshare_files", // rights that nodes do not have
+		},
+		Dirs: []scheduler.File{{Path: restDir, Mode: 0o700, Owner: "daemon"}},
 	}
 }
 

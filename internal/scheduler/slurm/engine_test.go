@@ -58,6 +58,19 @@ func TestConfiguration(t *testing.T) {
 	if compute, other := text(plan(compute, manager), "queue"), text(plan(manager), "queue"); compute != "workq\n" || other != "" {
 		t.Errorf("a compute node is of queue %q, the manager of %q", compute, other)
 	}
+	keyed := plan(manager, compute)
+	keyed.Secrets.JWTKey = []byte("key")
+	if conf := text(keyed, "slurm.conf"); !strings.Contains(conf, "\nAuthAltTypes=auth/jwt\nAuthAltParameters=jwt_key=/etc/slurm/jwt.key,disable_token_creation\n") {
+		t.Errorf("the controller takes no tokens:\n%s", conf)
+	}
+	if text(keyed, "jwt.key") != "key" || text(keyed, "submit.key") == "" || text(plan(manager), "submit.key") != "" || strings.Contains(on, "AuthAlt") {
+		t.Error("the keys stand where the plan has none, or do not where it has one")
+	}
+	for _, f := range keyFiles([]byte("key")) {
+		if f.Mode != 0o600 || f.Owner != "slurm" || !f.Restart || !strings.Contains(string(jobSubmit), submitKeyPath) {
+			t.Errorf("%s: %o %s %t", f.Path, f.Mode, f.Owner, f.Restart)
+		}
+	}
 	if _, err := e.Files(plan(compute)); err == nil {
 		t.Error("a plan without a manager was configured")
 	}
@@ -69,19 +82,26 @@ func TestServices(t *testing.T) {
 	names := func(roles ...hpc.Role) string {
 		m := compute
 		m.Roles = roles
+		p := plan(m)
+		if p.Self.HasRole(hpc.RoleManager) { // as the reconciler does
+			p.Secrets.JWTKey = []byte("key")
+		}
 		var list []string
-		for _, s := range e.Services(plan(m)) {
+		for _, s := range e.Services(p) {
 			list = append(list, s.Name)
 		}
 		return strings.Join(list, " ")
 	}
 	for want, roles := range map[string][]hpc.Role{
-		"slurmctld": {hpc.RoleManager, hpc.RoleAccount}, "slurmd": {hpc.RoleCompute}, "": {hpc.RoleLogin},
-		"slurmctld slurmd": {hpc.RoleAccount, hpc.RoleManager, hpc.RoleLogin, hpc.RoleCompute},
+		"slurmctld slurmrestd": {hpc.RoleManager, hpc.RoleAccount}, "slurmd": {hpc.RoleCompute}, "": {hpc.RoleLogin},
+		"slurmctld slurmrestd slurmd": {hpc.RoleAccount, hpc.RoleManager, hpc.RoleLogin, hpc.RoleCompute},
 	} {
 		if got := names(roles...); got != want {
 			t.Errorf("%v run %q, want %q", roles, got, want)
 		}
+	}
+	if list := e.Services(plan(manager)); len(list) != 1 {
+		t.Errorf("without a key there are %v", list)
 	}
 	argv := strings.Join(e.Services(plan(small))[0].Argv, " ")
 	if !strings.HasSuffix(argv, `-Z --conf "CPUs=4 RealMemory=2000 Feature=$(cat /etc/slurm/queue)"`) {

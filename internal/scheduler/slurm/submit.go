@@ -3,6 +3,7 @@ package slurm
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -14,10 +15,28 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// Submit implements scheduler.Driver.
+// Submit implements scheduler.Driver. What slurmrestd did not submit, for it is
+// away or for any other reason that is certain, sbatch does, or says why not.
 func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 	array := job.Array != ""
 	job.Stdout, job.Stderr = outputFile(job.Stdout, array), outputFile(job.Stderr, array)
+	if err := checkJob(job); err != nil {
+		return "", err
+	}
+	id, err := c.submit(ctx, job)
+	if err != nil {
+		return "", err
+	}
+	return id, c.ids.note(id)
+}
+
+func (c *client) submit(ctx context.Context, job hpc.JobSpec) (string, error) {
+	if c.rest != nil {
+		id, err := c.rest.submit(ctx, job)
+		if !errors.Is(err, errNotSubmitted) && !errors.Is(err, errInexpressible) {
+			return id, err
+		}
+	}
 	argv, err := sbatchArgs(job)
 	if err != nil {
 		return "", err
@@ -26,11 +45,7 @@ func (c *client) Submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	id, err := c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
-	if err != nil {
-		return "", err
-	}
-	return id, c.ids.note(id)
+	return c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
 }
 
 // outputFile is the file for the output at path, which may be a directory.
@@ -76,18 +91,28 @@ var (
 	namePattern  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
-// sbatchArgs is the command for the job, held, as its account.
-func sbatchArgs(job hpc.JobSpec) ([]string, error) {
+// checkJob refuses what no way of submitting may be asked for.
+func checkJob(job hpc.JobSpec) error {
 	if !tokenPattern.MatchString(job.Token) {
-		return nil, fmt.Errorf("%w: %.80q is not a token", scheduler.ErrRejected, job.Token)
+		return fmt.Errorf("%w: %.80q is not a token", scheduler.ErrRejected, job.Token)
 	}
 	if !strings.HasPrefix(job.Script, "#!") || strings.ContainsRune(job.Script, 0) {
-		return nil, fmt.Errorf(`%w: a script begins with "#!" and holds no NUL`, scheduler.ErrRejected)
+		return fmt.Errorf(`%w: a script begins with "#!" and holds no NUL`, scheduler.ErrRejected)
 	}
 	for _, text := range []string{job.Name, job.Dir, job.Stdout, job.Stderr, job.Queue} {
 		if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-			return nil, fmt.Errorf("%w: %.80q holds a control character", scheduler.ErrRejected, text)
+			return fmt.Errorf("%w: %.80q holds a control character", scheduler.ErrRejected, text)
 		}
+	}
+	return nil
+}
+
+// sbatchArgs is the command for the job, held, as its account. What it says,
+// restBody says too.
+func sbatchArgs(job hpc.JobSpec) ([]string, error) {
+	array, err := arrayOption(job)
+	if err != nil {
+		return nil, err
 	}
 	uid := strconv.Itoa(job.UID)
 	argv := []string{
@@ -107,47 +132,82 @@ func sbatchArgs(job hpc.JobSpec) ([]string, error) {
 	given("--output", job.Stdout)
 	given("--error", job.Stderr)
 	given("--partition", job.Queue)
-	if job.MemoryMB > 0 {
-		given("--mem", strconv.Itoa(job.MemoryMB)+"M")
-	}
-	if job.GPUs > 0 {
-		given("--gres", "gpu:"+strconv.Itoa(job.GPUs))
-	}
-	if s := int(job.Walltime.Seconds()); s > 0 {
-		given("--time", fmt.Sprintf("%d:%02d", s/60, s%60))
-	}
+	given("--mem", memoryOption(job))
+	given("--gres", gresOption(job))
+	given("--time", timeOption(job))
 	if job.Priority != 0 {
 		given("--nice", strconv.Itoa(-job.Priority)) // a lower one is served earlier
 	}
-	if job.Array != "" {
-		r, err := hpc.ParseArray(job.Array)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %v", scheduler.ErrRejected, err)
-		}
-		given("--array", fmt.Sprintf("%d-%d:%d", r.First, r.Last, r.Step))
-	}
+	given("--array", array)
 	if job.Rerunable {
 		return append(argv, "--requeue"), nil
 	}
 	return append(argv, "--no-requeue"), nil
 }
 
+// The options below are "" when the job does not ask for them.
+
+func memoryOption(job hpc.JobSpec) string {
+	if job.MemoryMB <= 0 {
+		return ""
+	}
+	return strconv.Itoa(job.MemoryMB) + "M"
+}
+
+func gresOption(job hpc.JobSpec) string {
+	if job.GPUs <= 0 {
+		return ""
+	}
+	return "gpu:" + strconv.Itoa(job.GPUs)
+}
+
+func timeOption(job hpc.JobSpec) string {
+	s := int(job.Walltime.Seconds())
+	if s <= 0 {
+		return ""
+	}
+	return fmt.Sprintf("%d:%02d", s/60, s%60)
+}
+
+func arrayOption(job hpc.JobSpec) (string, error) {
+	if job.Array == "" {
+		return "", nil
+	}
+	r, err := hpc.ParseArray(job.Array)
+	if err != nil {
+		return "", fmt.Errorf("%w: %v", scheduler.ErrRejected, err)
+	}
+	return fmt.Sprintf("%d-%d:%d", r.First, r.Last, r.Step), nil
+}
+
 // jobEnvironment is the job's whole environment, in the form of an export file.
 // None of it is in sbatch's own, which runs as root.
 func jobEnvironment(job hpc.JobSpec) ([]byte, error) {
+	variables, err := jobVariables(job)
+	if err != nil {
+		return nil, err
+	}
 	var b bytes.Buffer
+	for _, v := range variables {
+		b.WriteString(v.Name + "=" + v.Value + "\x00")
+	}
+	return b.Bytes(), nil
+}
+
+// jobVariables is the job's whole environment; of two with one name the later counts.
+func jobVariables(job hpc.JobSpec) ([]hpc.EnvVar, error) {
 	login := []hpc.EnvVar{
 		{Name: "HOME", Value: "/home/" + job.Account}, {Name: "USER", Value: job.Account},
 		{Name: "LOGNAME", Value: job.Account}, {Name: "SHELL", Value: "/bin/bash"},
 		{Name: "PATH", Value: "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"}, {Name: "LANG", Value: "C.UTF-8"},
 	}
-	for _, v := range slices.Concat(login, ownVariables(job), job.Env) {
+	variables := slices.Concat(login, ownVariables(job), job.Env)
+	for _, v := range variables {
 		if !namePattern.MatchString(v.Name) || strings.ContainsRune(v.Value, 0) {
 			return nil, fmt.Errorf("%w: %.80q cannot be an environment variable", scheduler.ErrRejected, v.Name)
 		}
-		b.WriteString(v.Name + "=" + v.Value + "\x00")
 	}
-	return b.Bytes(), nil
+	return variables, nil
 }
 
 // ownVariables are those that sbatch sets in its own environment, which an
