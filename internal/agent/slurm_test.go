@@ -255,7 +255,8 @@ func (c *cluster) shown(spec hpc.JobSpec, by string) string {
 		c.must("cancel", c.scheduler().Cancel(c.Context(), id))
 	}
 	text = shownOwn.ReplaceAllString(shownTime.ReplaceAllString(text, "TIME"), "OWN")
-	return strings.NewReplacer(spec.Token, "TOKEN", id, "ID").Replace(text)
+	// sbatch would act on a directive, slurmrestd does not.
+	return strings.NewReplacer(spec.Token, "TOKEN", id, "ID", "# SBATCH", "#SBATCH").Replace(text)
 }
 
 func (c *cluster) queued(id string, state hpc.JobState) (job scheduler.Job) {

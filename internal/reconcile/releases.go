@@ -8,6 +8,10 @@ import (
 	"ehpc/internal/store"
 )
 
+// releaseGap is the least time between two passes that had jobs to release. The
+// first job starts at once; those that are submitted in a stream go together.
+const releaseGap = 50 * time.Millisecond
+
 // passReleases lets the jobs start whose ids are committed, all of a cluster at
 // once.
 func (ctl *Control) passReleases(ctx context.Context) error {
@@ -30,6 +34,12 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 				ctl.Log.Warn("cannot release jobs", "cluster", clusterID, "err", err)
 			}
 		})
+	}
+	if len(rows) > 0 {
+		select {
+		case <-ctx.Done():
+		case <-time.After(releaseGap):
+		}
 	}
 	return nil
 }
