@@ -206,12 +206,12 @@ func jobInfo(j *store.Job) api.ListJobsJobInfo {
 }
 
 // outputOf is the file that a job's output goes to, the job's id in it. The files
-// of an array's tasks stay a pattern.
+// of an array's tasks stay a pattern, of the tasks' indexes.
 func outputOf(j *store.Job, path string) string {
-	if j.Spec.Array != "" {
-		return path
-	}
 	id := orElse(j.SchedID, j.PublicID)
+	if j.Spec.Array != "" {
+		return strings.ReplaceAll(path, "%A", id)
+	}
 	return strings.NewReplacer("%j", id, "%A", id).Replace(path)
 }
 

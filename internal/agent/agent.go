@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -73,6 +74,18 @@ func (a *Agent) Engine() (engine scheduler.Engine, manager bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.opts.Engines[a.last.Scheduler], a.last.Manager
+}
+
+// Rejoin implements link.Node.
+func (a *Agent) Rejoin(ctx context.Context) error {
+	engine, _ := a.Engine()
+	if engine == nil {
+		return errors.New("cannot join the scheduler: this node was not set up for one yet")
+	}
+	if engine.Joining() == "" {
+		return nil
+	}
+	return a.opts.Supervisor.Restart(ctx, engine.Joining())
 }
 
 // Apply implements link.Node.

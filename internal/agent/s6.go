@@ -95,6 +95,14 @@ func (s S6) renew(ctx context.Context, dir string, script []byte) error {
 	return s.tool(ctx, "s6-svc", "-u", dir)
 }
 
+// Restart implements Supervisor.
+func (s S6) Restart(ctx context.Context, name string) error {
+	if err := s.tool(ctx, "s6-svc", "-r", filepath.Join(s.Dir, name)); err != nil {
+		return fmt.Errorf("cannot restart %s: %w", name, err)
+	}
+	return nil
+}
+
 // add puts a whole new service directory in place and makes s6 look.
 func (s S6) add(ctx context.Context, name string, run []byte) error {
 	fresh := filepath.Join(s.Dir, "."+name)

@@ -361,6 +361,14 @@ func TestNodesThatAreLost(t *testing.T) {
 			t.Errorf("the held job ended %s", end.State)
 		}
 	})
+	t.Run("a node that Slurm has forgotten joins again", func(t *testing.T) {
+		c.in("manager", "0:0", "scontrol delete nodename=compute001")
+		c.must("rejoin", c.hub.Node("i-compute001").Rejoin(t.Context()))
+		c.until("it is idle", func() bool {
+			nodes, err := c.scheduler().Nodes(t.Context())
+			return err == nil && len(nodes) == 2 && nodes[1].State == scheduler.NodeIdle
+		})
+	})
 	t.Run("a node that was removed from Slurm can come back", func(t *testing.T) {
 		c.must("drain", c.scheduler().Drain(t.Context(), "compute001", "to be deleted"))
 		c.must("remove", c.scheduler().Remove(t.Context(), "compute001"))

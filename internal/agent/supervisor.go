@@ -19,6 +19,8 @@ type Supervisor interface {
 	// names of those that were started anew. The error of one that is not ready
 	// in time ends with the end of its log.
 	Ensure(ctx context.Context, daemons []Daemon) (started []string, err error)
+	// Restart starts one of our services anew.
+	Restart(ctx context.Context, name string) error
 	// State tells for each of our services "up", "down" or "failing".
 	State(ctx context.Context) (map[string]string, error)
 }

@@ -73,6 +73,13 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 	return err
 }
 
+// Rejoin registers a compute node with the scheduler again.
+func (a *Agent) Rejoin(context.Context) error {
+	plan, _ := a.Plan()
+	a.world.SchedulerOf(plan.ClusterID).AddNodeTo(plan.Self.Queue, plan.Self.Hostname, plan.Self.Cores)
+	return nil
+}
+
 // State reports on the node.
 func (a *Agent) State(context.Context) (hpc.NodeState, error) {
 	return hpc.NodeState{BootID: a.bootID}, nil

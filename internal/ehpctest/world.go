@@ -240,4 +240,5 @@ func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 	return nil, link.ErrAbsent
 }
 func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
+func (absent) Rejoin(context.Context) error                           { return link.ErrAbsent }
 func (absent) ForgetCommand(context.Context, string) error            { return link.ErrAbsent }

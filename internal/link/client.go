@@ -50,6 +50,11 @@ func (c *Client) Apply(ctx context.Context, plan hpc.NodePlan) error {
 	return c.call(ctx, applyTimeout, "apply", plan, nil)
 }
 
+// Rejoin implements Node.
+func (c *Client) Rejoin(ctx context.Context) error {
+	return c.call(ctx, callTimeout, "rejoin", nothing{}, nil)
+}
+
 // State implements Node.
 func (c *Client) State(ctx context.Context) (hpc.NodeState, error) {
 	var state hpc.NodeState
@@ -104,6 +109,9 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/node/apply", serve(func(ctx context.Context, plan hpc.NodePlan) (nothing, error) {
 		return nothing{}, n.Apply(ctx, plan)
+	}))
+	mux.Handle("/node/rejoin", serve(func(ctx context.Context, _ nothing) (nothing, error) {
+		return nothing{}, n.Rejoin(ctx)
 	}))
 	mux.Handle("/node/state", serve(func(ctx context.Context, _ nothing) (hpc.NodeState, error) {
 		return n.State(ctx)

@@ -17,6 +17,8 @@ type Node interface {
 	// place and its services answer. The error of a service that does not come
 	// up ends with the end of its log.
 	Apply(ctx context.Context, plan hpc.NodePlan) error
+	// Rejoin makes a compute node register with its scheduler again. Its jobs go on.
+	Rejoin(ctx context.Context) error
 	// State reports on the node.
 	State(ctx context.Context) (hpc.NodeState, error)
 	// StartCommand starts a command, once per id.

@@ -192,6 +192,11 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			return tx.NotePlan(ctx, n.ID, planHash(plan))
 		})
+	case rejoinNode:
+		if err := ctl.Links.Node(n.ID).Rejoin(ctx); err != nil {
+			return err
+		}
+		return ctl.retryNode(ctx, n, "the scheduler has forgotten it, it joins again") // and is looked at later
 	case moveNode:
 		return ctl.Links.Scheduler(v.manager().ID).Move(ctx, n.Hostname, n.Queue)
 	case enterDuty:

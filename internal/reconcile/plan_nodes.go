@@ -18,6 +18,7 @@ const (
 	prepareNode nodeAct = "prepare"       // files and services but for the scheduler's, then scripts
 	applyPlan   nodeAct = "set up"        // files and services, then ready
 	refreshPlan nodeAct = "refresh"       // files and services of a node in service
+	rejoinNode  nodeAct = "rejoin"        // the scheduler has forgotten a node in service
 	moveNode    nodeAct = "move"          // to the queue that its row names
 	enterDuty   nodeAct = "enter service" // ready to running
 	loseMachine nodeAct = "lose machine"  // its machine is gone: tell the scheduler, begin anew
@@ -160,6 +161,9 @@ func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *node
 	}
 	if want := v.Plans[n.ID]; n.Plan != want && (ownPart(n.Plan) != ownPart(want) || n.HasRole(hpc.RoleManager) || !v.growing(now)) {
 		return &nodeStep{Act: refreshPlan}
+	}
+	if _, known := v.Sched[n.Hostname]; v.Sched != nil && n.HasRole(hpc.RoleCompute) && !known {
+		return &nodeStep{Act: rejoinNode}
 	}
 	if s := v.Sched[n.Hostname]; n.HasRole(hpc.RoleCompute) && s.Queue != "" && s.Queue != n.Queue {
 		return &nodeStep{Act: moveNode}

@@ -148,6 +148,9 @@ type Engine interface {
 	// Changed is called on the manager after files of a running controller were
 	// rewritten, to make it read them.
 	Changed(ctx context.Context, plan hpc.NodePlan) error
+	// Joining is the service by which a compute node registers, each time it is
+	// started; "" when nodes need none.
+	Joining() string
 	// Driver talks to the controller on this node.
 	Driver() Driver
 }

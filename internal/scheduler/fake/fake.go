@@ -72,6 +72,9 @@ func (f *Fake) Files(hpc.NodePlan) ([]scheduler.File, error) { return nil, nil }
 // Services implements scheduler.Engine: there are none.
 func (f *Fake) Services(hpc.NodePlan) []scheduler.Service { return nil }
 
+// Joining implements scheduler.Engine.
+func (f *Fake) Joining() string { return "" }
+
 // Changed implements scheduler.Engine.
 func (f *Fake) Changed(context.Context, hpc.NodePlan) error { return nil }
 

@@ -45,6 +45,9 @@ func New(program string) *Engine {
 // Driver implements scheduler.Engine.
 func (e *Engine) Driver() scheduler.Driver { return e.client }
 
+// Joining implements scheduler.Engine.
+func (e *Engine) Joining() string { return "slurmd" }
+
 // Changed implements scheduler.Engine.
 func (e *Engine) Changed(ctx context.Context, plan hpc.NodePlan) error {
 	for _, p := range partitions(plan) {
