@@ -68,7 +68,7 @@ func testComesBack(t *testing.T, k *controller) {
 	k.drained(t)
 	k.Restart(t)
 	rig.Until(t, "the cluster runs again", rig.ComeUp, func() bool {
-		return k.Running(t) && k.Try(t, k.manager, "true").ExitCode == 0 // and its manager can be reached
+		return k.Running(t) && k.Try(t, "manager", "true").ExitCode == 0 // and its manager can be reached
 	})
 	k.idle(t, "back.last")
 	k.runs(t, map[string]int{"back.first": 1, "back.good": 1, "back.again": 1, "back.bad": 1, "back.tasks.1": 1, "back.tasks.2": 1,
