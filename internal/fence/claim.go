@@ -29,6 +29,10 @@ type Ruling struct {
 // refused is the exit status of a script that is no run of an accepted job.
 const refused = 1
 
+// runsLimit is how often a task may run. No scheduler requeues one as often, and
+// each run is a file.
+const runsLimit = 100
+
 // rule decides on a claim by what is written down of the job and its last run.
 func rule(job jobFile, last hpc.Run, ran bool, claim hpc.Run, uid int) Ruling {
 	switch {
@@ -36,6 +40,8 @@ func rule(job jobFile, last hpc.Run, ran bool, claim hpc.Run, uid int) Ruling {
 		return Ruling{Verdict: End, Code: refused, Why: "the job is another account's"}
 	case claim.ID != job.last().ID:
 		return Ruling{Verdict: End, Code: refused, Why: "the job was submitted under another id"}
+	case !job.has(claim.Task):
+		return Ruling{Verdict: End, Code: refused, Why: "the job has no such task"}
 	case ran && sameRun(last, claim) && !last.Over():
 		return Ruling{Verdict: Begin, again: true}
 	case ran && last.Over() && last.Killed == "" && !(requeued(job, last, claim) && !last.Stands):
@@ -48,6 +54,8 @@ func rule(job jobFile, last hpc.Run, ran bool, claim hpc.Run, uid int) Ruling {
 		return Ruling{Verdict: Wait, Why: "its run on " + last.Host + " has not ended"}
 	case last.Killed != "" && !job.Rerunable:
 		return Ruling{Verdict: End, Code: killed, Why: "it was killed (" + last.Killed + ") and may not be run again"}
+	case last.N >= runsLimit:
+		return Ruling{Verdict: End, Code: refused, Why: "it has begun too often"}
 	}
 	return Ruling{Verdict: Begin}
 }
@@ -67,6 +75,9 @@ func sameRun(a, b hpc.Run) bool {
 func (j *Journal) Claim(c hpc.Run, uid int, note func(hpc.Run) error) (Ruling, hpc.Run, error) {
 	if !taskPattern.MatchString(c.Task) {
 		return Ruling{}, c, fmt.Errorf("%.40q is not an array's index", c.Task)
+	}
+	if c.Task == "" {
+		c.Own = c.ID // which is compared; an account could raise all later ids with another
 	}
 	job, err := j.job(c.Token)
 	if errors.Is(err, errNoJob) {

@@ -143,7 +143,7 @@ func TestAJobRunsOnce(t *testing.T) {
 	})
 	t.Run("the tasks of an array are apart", func(t *testing.T) {
 		t.Parallel()
-		j := accepted(t, nil)
+		j := accepted(t, func(s *hpc.JobSpec) { s.Array = "1-2" })
 		for _, task := range []string{"1", "2"} {
 			c := first
 			c.Task = task
@@ -281,7 +281,7 @@ func TestPruning(t *testing.T) {
 
 func TestTheHighestID(t *testing.T) {
 	t.Parallel()
-	j := accepted(t, nil)
+	j := accepted(t, func(s *hpc.JobSpec) { s.Array = "1-2" })
 	c := first
 	c.Task, c.Own = "1", "12"
 	claims(t, j, c, Begin, 0)

@@ -192,14 +192,17 @@ func TestScripts(t *testing.T) {
 		j, dir := own(t, nil), t.TempDir()
 		cmd := exec.Command("sleep", "300")
 		must(t, cmd.Start())
-		before := &Watch{journal: j, dir: dir, watched: map[string]bool{}}
+		before := &Watch{journal: j, dir: dir, watched: map[string]*watchedRun{}}
 		c := first
 		c.Token, c.PID = "ehpct", cmd.Process.Pid
 		_, run, err := j.Claim(c, os.Getuid(), before.note) // and it was killed before it watched
 		must(t, err)
 		unsettled, err := NewWatch(j, dir, func() {}, slog.New(slog.DiscardHandler))
 		must(t, err)
-		if r, err := j.run("ehpct", "", run.N); err != nil || r.Over() || !unsettled.watched[unsettled.path(run)] {
+		unsettled.mu.Lock()
+		watched := unsettled.watched[unsettled.path(run)] != nil
+		unsettled.mu.Unlock()
+		if r, err := j.run("ehpct", "", run.N); err != nil || r.Over() || !watched {
 			t.Errorf("while it lives it is %+v, %v", r, err)
 		}
 		must(t, cmd.Process.Kill())

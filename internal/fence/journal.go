@@ -43,6 +43,7 @@ type attempt struct {
 type jobFile struct {
 	UID       int
 	Tasks     int // how many runs come to an end when all goes well
+	Array     string
 	Rerunable bool
 	Attempts  []attempt
 	Buried    bool // it is not wanted any more
@@ -60,6 +61,17 @@ func (j jobFile) last() attempt {
 		return attempt{N: -1}
 	}
 	return j.Attempts[len(j.Attempts)-1]
+}
+
+// has tells whether the task is one of the job's.
+func (j jobFile) has(task string) bool {
+	if j.Array == "" {
+		return task == "" || j.Tasks > 1 // written down before its array was
+	}
+	r, err := hpc.ParseArray(j.Array)
+	index, failed := strconv.Atoi(task)
+	return err == nil && failed == nil && strconv.Itoa(index) == task &&
+		index >= r.First && index <= r.Last && (index-r.First)%r.Step == 0
 }
 
 // shard spreads the tokens, which differ at their end, over directories.
@@ -209,7 +221,7 @@ func (j *Journal) begin(spec hpc.JobSpec) error {
 	path := j.jobPath(spec.Token)
 	_, err := j.job(spec.Token)
 	if errors.Is(err, errNoJob) {
-		err = add(path, os.O_CREATE, jobLine{Job: &jobFile{UID: spec.UID, Tasks: tasks, Rerunable: spec.Rerunable}}, false)
+		err = add(path, os.O_CREATE, jobLine{Job: &jobFile{UID: spec.UID, Tasks: tasks, Array: spec.Array, Rerunable: spec.Rerunable}}, false)
 	}
 	if err == nil {
 		err = add(path, 0, jobLine{Attempt: &attempt{N: spec.Attempt}}, false)

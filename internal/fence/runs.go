@@ -3,6 +3,7 @@ package fence
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -35,9 +36,13 @@ const (
 // killed is the exit status of what was killed.
 const killed = 128 + sigKill
 
+// runLimit is how much of a run's file is read, in bytes. The account that the
+// run is of holds the file and can write into it what it likes.
+const runLimit = 8 << 10
+
 // run reads the nth run of a task.
 func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
-	text, err := os.ReadFile(j.runPath(token, task, n))
+	text, written, err := readRun(j.runPath(token, task, n))
 	if err != nil {
 		return hpc.Run{}, err
 	}
@@ -46,23 +51,45 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 		switch {
 		case line.Run != nil:
 			r = *line.Run
-			r.Token, r.Task, r.N = token, task, n
 		case line.Stands:
 			r.Stands = true
 		case r.Over(): // the first word on it counts
 		case line.End != nil:
-			r.Ended, r.ExitCode = line.At, line.End.Code
-			if line.End.Signal != 0 {
+			r.Ended, r.ExitCode = line.At, line.End.Code&0xff
+			if line.End.Signal > 0 {
 				r.ExitCode = min(128+line.End.Signal, 255)
 			}
 			if line.End.Signal == sigKill || line.End.Signal == sigTerm {
 				r.Killed = "signal " + strconv.Itoa(line.End.Signal)
 			}
 		case line.Killed != "":
-			r.Ended, r.ExitCode, r.Killed = line.At, killed, line.Killed
+			r.Ended, r.ExitCode, r.Killed = line.At, killed, fmt.Sprintf("%.100s", line.Killed)
 		}
 	})
+	if !r.Over() && len(text) > runLimit {
+		r.Ended, r.ExitCode, r.Killed = written, killed, "its record was spoiled"
+	}
+	if r.Ended.After(written.Add(time.Minute)) {
+		r.Ended = written
+	}
+	r.Token, r.Task, r.N = token, task, n
 	return r, nil
+}
+
+// readRun reads a run's file, no more than a byte beyond the limit of it, and
+// tells when it was last written to.
+func readRun(path string) (text []byte, written time.Time, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, written, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, written, err
+	}
+	text, err = io.ReadAll(io.LimitReader(f, runLimit+1))
+	return text, info.ModTime(), err
 }
 
 // latest is the last run of a task; there is none before the first.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -21,7 +22,9 @@ const SocketPath = "/run/ehpc/claims.sock"
 const (
 	messageLimit = 4 << 10         // bytes, either way
 	answerWithin = 5 * time.Second // a claim and its answer
-	claimsAtOnce = 128
+	claimsAtOnce = 512
+	// claimsPerAccount leaves room for others: who asks, asks again.
+	claimsPerAccount = 64
 )
 
 // question is a script's claim. Who asks is told by the kernel.
@@ -67,7 +70,7 @@ func Listen(path string) (*net.UnixListener, error) {
 
 // Serve answers claims until the listener is closed.
 func (d *Desk) Serve(l *net.UnixListener) {
-	free := make(chan struct{}, claimsAtOnce)
+	var room slots
 	for {
 		conn, err := l.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
@@ -77,19 +80,53 @@ func (d *Desk) Serve(l *net.UnixListener) {
 			time.Sleep(10 * time.Millisecond)
 			continue
 		}
-		free <- struct{}{}
+		who, err := peer(conn)
+		if err != nil || !room.take(who.Uid) {
+			conn.Close()
+			continue
+		}
 		go func() {
-			defer func() { conn.Close(); <-free }()
-			d.answer(conn)
+			defer func() { conn.Close(); room.leave(who.Uid) }()
+			d.answer(conn, who)
 		}()
 	}
 }
 
-func (d *Desk) answer(conn *net.UnixConn) {
+// slots are the claims that are answered now, by account.
+type slots struct {
+	mu      sync.Mutex
+	all     int
+	account map[uint32]int
+}
+
+func (s *slots) take(uid uint32) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.all >= claimsAtOnce || s.account[uid] >= claimsPerAccount {
+		return false
+	}
+	if s.account == nil {
+		s.account = map[uint32]int{}
+	}
+	s.all++
+	s.account[uid]++
+	return true
+}
+
+func (s *slots) leave(uid uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all--
+	if s.account[uid]--; s.account[uid] == 0 {
+		delete(s.account, uid)
+	}
+}
+
+func (d *Desk) answer(conn *net.UnixConn, who *unix.Ucred) {
 	if conn.SetDeadline(time.Now().Add(answerWithin)) != nil {
 		return
 	}
-	r, file := d.decide(conn)
+	r, file := d.decide(conn, who)
 	var rights []byte
 	if file != nil {
 		defer file.Close()
@@ -101,12 +138,8 @@ func (d *Desk) answer(conn *net.UnixConn) {
 	}
 }
 
-func (d *Desk) decide(conn *net.UnixConn) (reply, *os.File) {
+func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 	failed := func(err error) (reply, *os.File) { return reply{Error: err.Error()}, nil }
-	who, err := peer(conn)
-	if err != nil {
-		return failed(err)
-	}
 	text := make([]byte, messageLimit)
 	n, err := conn.Read(text)
 	if err != nil {

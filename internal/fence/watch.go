@@ -29,7 +29,7 @@ type Watch struct {
 	log     *slog.Logger
 
 	mu      sync.Mutex
-	watched map[string]bool
+	watched map[string]*watchedRun
 }
 
 // watchedRun is a run and when its process began, in the host's clock ticks: a
@@ -37,12 +37,23 @@ type Watch struct {
 type watchedRun struct {
 	Run   hpc.Run
 	Began string
+
+	grants int // how often its file was handed out
 }
+
+const (
+	// watchedLimit bounds the runs that are watched at a time, each with a file
+	// descriptor: more than a node has cores.
+	watchedLimit = 4096
+	// grantsPerRun is how often a run's file is handed out. Who loses an answer
+	// asks again; what is never fetched stays open in the kernel.
+	grantsPerRun = 8
+)
 
 // NewWatch takes up what an earlier agent noted in dir. It calls changed, which
 // must not block, when a run begins or ends.
 func NewWatch(j *Journal, dir string, changed func(), log *slog.Logger) (*Watch, error) {
-	w := &Watch{journal: j, dir: dir, changed: changed, log: log, watched: map[string]bool{}}
+	w := &Watch{journal: j, dir: dir, changed: changed, log: log, watched: map[string]*watchedRun{}}
 	notes, err := filepath.Glob(filepath.Join(dir, "*.json"))
 	if err != nil {
 		return nil, err
@@ -56,7 +67,7 @@ func NewWatch(j *Journal, dir string, changed func(), log *slog.Logger) (*Watch,
 		if err != nil {
 			return nil, fmt.Errorf("cannot take up the watch over runs: %w", err)
 		}
-		w.start(run)
+		w.start(&run)
 	}
 	return w, nil
 }
@@ -71,7 +82,10 @@ func (w *Watch) note(r hpc.Run) error {
 	if err != nil {
 		return fmt.Errorf("cannot watch process %d: %w", r.PID, err)
 	}
-	text, err := json.Marshal(watchedRun{r, began})
+	if err := w.room(r, began); err != nil {
+		return err
+	}
+	text, err := json.Marshal(watchedRun{Run: r, Began: began})
 	if err == nil {
 		err = os.MkdirAll(w.dir, 0o700)
 	}
@@ -87,33 +101,60 @@ func (w *Watch) note(r hpc.Run) error {
 	return nil
 }
 
+// room tells why the run cannot be watched beside the others: a process stands
+// for one run, or an account's one process could stand for any number.
+func (w *Watch) room(r hpc.Run, began string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if have := w.watched[w.path(r)]; have != nil {
+		if have.grants >= grantsPerRun {
+			return fmt.Errorf("the run was told to begin %d times", have.grants)
+		}
+		return nil
+	}
+	if len(w.watched) >= watchedLimit {
+		return fmt.Errorf("the node has %d runs already", len(w.watched))
+	}
+	for _, other := range w.watched {
+		if other.Run.PID == r.PID && other.Began == began {
+			return fmt.Errorf("process %d stands for another run already", r.PID)
+		}
+	}
+	return nil
+}
+
 // follow watches a noted run.
 func (w *Watch) follow(r hpc.Run) {
 	began, err := processBegan(r.PID)
 	if err != nil {
 		began = "" // it is gone already
 	}
-	w.start(watchedRun{r, began})
-}
-
-func (w *Watch) start(run watchedRun) {
+	run := w.start(&watchedRun{Run: r, Began: began})
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.watched[w.path(run.Run)] {
-		return
+	run.grants++
+}
+
+// start watches a run, if it is not watched yet. What it returns is guarded by mu.
+func (w *Watch) start(run *watchedRun) *watchedRun {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if have := w.watched[w.path(run.Run)]; have != nil {
+		return have
 	}
-	w.watched[w.path(run.Run)] = true
+	w.watched[w.path(run.Run)] = run
 	w.changed()
-	go w.wait(run)
+	go w.wait(run.Run, run.Began)
+	return run
 }
 
 // wait waits for the process's end and settles the run.
-func (w *Watch) wait(run watchedRun) {
-	path := w.path(run.Run)
-	waitForDeath(run.Run.PID, run.Began)
+func (w *Watch) wait(run hpc.Run, began string) {
+	path := w.path(run)
+	waitForDeath(run.PID, began)
 	defer w.changed()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Minute) {
-		err := w.journal.NoteDeath(run.Run, "it was killed", time.Now())
+		err := w.journal.NoteDeath(run, "it was killed", time.Now())
 		if err == nil || errors.Is(err, fs.ErrNotExist) { // it was noted and never began
 			break
 		}
@@ -128,21 +169,28 @@ func (w *Watch) wait(run watchedRun) {
 	delete(w.watched, path)
 }
 
-// waitForDeath returns once the process that began then has ended.
+// waitForDeath returns once the process that began then has ended. It takes a
+// file descriptor and no thread: there may be as many as jobs.
 func waitForDeath(pid int, began string) {
-	fd, err := unix.PidfdOpen(pid, 0)
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return
 	}
-	defer unix.Close(fd)
+	f := os.NewFile(uintptr(fd), "process "+strconv.Itoa(pid))
+	defer f.Close()
 	if now, err := processBegan(pid); err != nil || now != began {
 		return
 	}
-	for {
-		_, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, -1)
-		if !errors.Is(err, unix.EINTR) {
-			return
-		}
+	conn, err := f.SyscallConn()
+	if err != nil {
+		return
+	}
+	err = conn.Read(func(fd uintptr) (dead bool) {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	if err != nil {
+		panic(err) // it is open, and a pidfd can be waited for
 	}
 }
 

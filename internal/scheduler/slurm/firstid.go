@@ -10,6 +10,15 @@ import (
 // make it forget: of what started meanwhile the runs tell.
 const idGap = 1000
 
+const (
+	// ranAhead is how far the ids of runs may stand above what the controller told
+	// itself: more than can start before it is asked again. An account's script
+	// tells the id of an array's task that it is.
+	ranAhead = 100_000
+	// idLimit is Slurm's MaxJobId, behind which it begins with its first id again.
+	idLimit = 67_043_328
+)
+
 // WriteFirstJobID raises the first id that the controller gives above every id
 // that was seen, before each of its starts: after a crash it would give ids
 // again whose jobs ran. ran is the highest id of the runs that were written
@@ -33,7 +42,6 @@ func firstJobID(given *ids, jobcomp string, ran uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	highest = max(highest, ran)
 	_, err = readEndings(jobcomp, 0, func(e ending) bool {
 		if id, err := strconv.ParseUint(e.jobID, 10, 32); err == nil {
 			highest = max(highest, id)
@@ -43,7 +51,8 @@ func firstJobID(given *ids, jobcomp string, ran uint64) (uint64, error) {
 	if err != nil {
 		return 0, err
 	}
-	if highest == 0 {
+	highest = max(highest, min(ran, highest+ranAhead))
+	if highest == 0 || highest+idGap >= idLimit {
 		return 1, nil
 	}
 	return highest + idGap, nil

@@ -288,6 +288,12 @@ func TestEnds(t *testing.T) {
 				t.Errorf("after the run %d it is %d, %v", ran, first, err)
 			}
 		}
+		// An account's script tells which task of an array it is.
+		for _, ran := range []uint64{1 << 32, 1 << 62} {
+			if first, err := firstJobID(&c.ids, c.jobcomp, ran); err != nil || first > 23+ranAhead+idGap {
+				t.Errorf("after the run %d it is %d, %v", ran, first, err)
+			}
+		}
 		if err := errors.Join(c.ids.note("777"), c.ids.note("778")); err != nil {
 			t.Fatal(err)
 		}
@@ -296,6 +302,12 @@ func TestEnds(t *testing.T) {
 		}
 		if first, err := firstJobID(&ids{path: t.TempDir() + "/none"}, "/nosuch", 0); err != nil || first != 1 {
 			t.Errorf("of a new cluster it is %d, %v", first, err)
+		}
+		if err := c.ids.note("67043000"); err != nil {
+			t.Fatal(err)
+		}
+		if first, err := firstJobID(&c.ids, c.jobcomp, 0); err != nil || first != 1 {
+			t.Errorf("after Slurm's last id it is %d, %v", first, err)
 		}
 	})
 }
