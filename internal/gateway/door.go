@@ -119,7 +119,7 @@ func (d *door) password(ctx context.Context, user, password string) (*ssh.Permis
 	if !known {
 		hash = nobody() // so that the answer takes as long as for a known one
 	}
-	err = d.g.Passwords.Check(ctx, time.Now(), "ssh from "+d.source, pair, hash, password)
+	err = d.g.Passwords.Check(ctx, time.Now(), "ssh from "+network(d.source), pair, hash, password)
 	var slow *auth.TooManyWrong
 	switch {
 	case errors.As(err, &slow):

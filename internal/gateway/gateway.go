@@ -9,6 +9,7 @@ import (
 	"errors"
 	"log/slog"
 	"net"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -39,7 +40,9 @@ type Options struct {
 
 // Limits of what comes from outside.
 const (
-	maxConns      = 512 // that have logged in
+	maxConns      = 512 // that have logged in, and of these
+	maxOfCluster  = 128 // to one cluster, and of these
+	maxOfAccount  = 10  // as one account: a node carries few streams
 	maxStrangers  = 64  // that have not, and of these
 	maxFromSource = 10  // from one address
 	strangerTime  = 30 * time.Second
@@ -55,13 +58,14 @@ type Gateway struct {
 	mu        sync.Mutex
 	strangers map[string]int // by source
 	waiting   int            // strangers in all
-	guests    int
+	all       int            // guests
+	guests    map[string]int // by cluster, and by cluster and account
 	conns     sync.WaitGroup
 }
 
 // New makes a gateway; Serve runs it.
 func New(o Options) *Gateway {
-	return &Gateway{Options: o, key: o.Authority.GatewayKey(), strangers: map[string]int{}}
+	return &Gateway{Options: o, key: o.Authority.GatewayKey(), strangers: map[string]int{}, guests: map[string]int{}}
 }
 
 // HostKey is the gateway's own public key, as in authorized_keys.
@@ -103,11 +107,25 @@ func sourceOf(conn net.Conn) string {
 	return host
 }
 
+// network is what of an address one may have, for what is counted by source:
+// with IPv6 anybody has 2^64 addresses.
+func network(source string) string {
+	addr, err := netip.ParseAddr(source)
+	if err != nil {
+		return source
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
+	}
+	return netip.PrefixFrom(addr.WithZone(""), 64).Masked().String()
+}
+
 // meet takes one more stranger, if there is room for one.
 func (g *Gateway) meet(source string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.waiting >= maxStrangers || g.strangers[source] >= maxFromSource || g.guests >= maxConns {
+	source = network(source)
+	if g.waiting >= maxStrangers || g.strangers[source] >= maxFromSource || g.all >= maxConns {
 		return false
 	}
 	g.waiting++
@@ -115,23 +133,40 @@ func (g *Gateway) meet(source string) bool {
 	return true
 }
 
-// known makes a guest of a stranger, or shows it out.
-func (g *Gateway) known(source string, guest bool) {
+// known says that a stranger has become a guest, or has gone.
+func (g *Gateway) known(source string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	source = network(source)
 	g.waiting--
 	if g.strangers[source]--; g.strangers[source] == 0 {
 		delete(g.strangers, source)
 	}
-	if guest {
-		g.guests++
-	}
 }
 
-func (g *Gateway) leave() {
+// seat gives a guest a place, if its account and its cluster have not too many.
+func (g *Gateway) seat(cluster, account string) bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.guests--
+	who := cluster + "/" + account
+	if g.all >= maxConns || g.guests[cluster] >= maxOfCluster || g.guests[who] >= maxOfAccount {
+		return false
+	}
+	g.all++
+	g.guests[cluster]++
+	g.guests[who]++
+	return true
+}
+
+func (g *Gateway) leave(cluster, account string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.all--
+	for _, of := range []string{cluster, cluster + "/" + account} {
+		if g.guests[of]--; g.guests[of] == 0 {
+			delete(g.guests, of)
+		}
+	}
 }
 
 // serve is one connection's whole life.
@@ -147,13 +182,19 @@ func (g *Gateway) serve(ctx context.Context, conn net.Conn, source string) {
 	meeting, enough := context.WithTimeout(ctx, strangerTime)
 	client, channels, requests, err := ssh.NewServerConn(conn, door.config(meeting))
 	enough()
-	g.known(source, err == nil)
+	g.known(source)
 	if err != nil {
 		g.Log.Debug("ssh connection without a login", "source", source, "err", err)
 		return
 	}
-	defer g.leave()
-	conn.SetDeadline(time.Time{})
+	conn.SetDeadline(time.Now().Add(strangerTime)) // whoever is not let in hears why, and goes
 	go ssh.DiscardRequests(requests)
-	g.host(ctx, client, channels, source)
+	cluster, account := client.Permissions.Extensions[provenCluster], client.Permissions.Extensions[provenName]
+	if !g.seat(cluster, account) {
+		g.Log.Info("too many connections", "cluster", cluster, "account", account, "source", source)
+		turnAway(channels, "too many connections of this account, or of its cluster")
+		return
+	}
+	defer g.leave(cluster, account)
+	g.host(ctx, client, channels, source, func() { conn.SetDeadline(time.Time{}) })
 }

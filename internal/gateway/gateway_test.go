@@ -6,6 +6,7 @@ import (
 	"crypto/ed25519"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"strings"
@@ -279,6 +280,68 @@ func TestStrangersAreFewAndShort(t *testing.T) {
 		}
 		if time.Now().After(deadline) {
 			t.Fatalf("nobody comes in after one has gone: %v", err)
+		}
+	}
+}
+
+func TestOneAccountLeavesRoomForOthers(t *testing.T) {
+	t.Parallel()
+	w := open(t)
+	var all []*ssh.Client
+	for range maxOfAccount {
+		client := w.login("lovelace@lab")
+		if _, err := w.run(client, "id"); err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, client)
+	}
+	_, err := w.run(w.login("lovelace%"+cluster), "id")
+	if err == nil || !strings.Contains(err.Error(), "too many connections") {
+		t.Errorf("one more: %v", err)
+	}
+	if _, err := w.run(w.login("noether@lab"), "id"); err != nil {
+		t.Errorf("another account: %v", err)
+	}
+	all[0].Close()
+	deadline := time.Now().Add(10 * time.Second)
+	for {
+		if _, err = w.run(w.login("lovelace@lab"), "id"); err == nil {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("nobody comes in after one has gone: %v", err)
+		}
+	}
+}
+
+func TestPlacesOfGuests(t *testing.T) {
+	t.Parallel()
+	g := &Gateway{guests: map[string]int{}}
+	for i := range maxOfCluster {
+		if !g.seat("a", fmt.Sprint(i)) {
+			t.Fatalf("there are %d places", i)
+		}
+	}
+	if g.seat("a", "x") || !g.seat("b", "x") {
+		t.Error("one cluster takes another's places")
+	}
+	g.leave("b", "x")
+	for i := range maxOfCluster {
+		g.leave("a", fmt.Sprint(i))
+	}
+	if len(g.guests) > 0 || g.all > 0 {
+		t.Errorf("left are %v, %d", g.guests, g.all)
+	}
+}
+
+func TestASourceIsWhatOneHas(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"192.0.2.1": "192.0.2.1", "::ffff:192.0.2.1": "192.0.2.1",
+		"2001:db8:1:2:3:4:5:6": "2001:db8:1:2::/64", "::1": "::/64",
+	} {
+		if got := network(address); got != want {
+			t.Errorf("%s is of %s, expected %s", address, got, want)
 		}
 	}
 }

@@ -10,9 +10,9 @@ import (
 	"golang.org/x/crypto/ssh"
 )
 
-// host serves a guest: it connects to the node once, and joins each session to
-// one there.
-func (g *Gateway) host(ctx context.Context, guest *ssh.ServerConn, channels <-chan ssh.NewChannel, source string) {
+// host serves a guest: it connects to the node once, calls admitted, and joins
+// each session to one there.
+func (g *Gateway) host(ctx context.Context, guest *ssh.ServerConn, channels <-chan ssh.NewChannel, source string, admitted func()) {
 	node, err := g.admit(ctx, guest.Permissions, source)
 	if err != nil {
 		g.Log.Warn("cannot let somebody in", "cluster", guest.Permissions.Extensions[provenCluster],
@@ -21,6 +21,7 @@ func (g *Gateway) host(ctx context.Context, guest *ssh.ServerConn, channels <-ch
 		return
 	}
 	defer node.Close()
+	admitted()
 	stop := context.AfterFunc(ctx, func() { node.Close() })
 	defer stop()
 	go func() {
