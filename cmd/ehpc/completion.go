@@ -200,5 +200,22 @@ func (c *cli) listed(ctx context.Context, list lister, args []string) []string {
 	if err != nil {
 		return nil
 	}
-	return words
+	return harmless(words)
+}
+
+// harmless leaves out names that are not what is shown of them, and shows no
+// more of the descriptions: the shell prints both on a terminal.
+func harmless(words []string) []string {
+	var list []string
+	for _, word := range words {
+		name, about, described := strings.Cut(word, "\t")
+		if name != shown(name) {
+			continue
+		}
+		if described {
+			name += "\t" + shown(about)
+		}
+		list = append(list, name)
+	}
+	return list
 }

@@ -74,6 +74,22 @@ func TestCompletion(t *testing.T) {
 			t.Errorf("got %q", got)
 		}
 	})
+	t.Run("what terminals obey is not printed", func(t *testing.T) {
+		t.Parallel()
+		s := newService(t, map[string][]any{
+			"ListClusters": {clusters("lab", "x\x1b]0;y", "a\nb")},
+			"ListJobs":     {jobs(job{Id: "7", Name: "\u009b2J\x1b[2J\nrm", State: "RUNNING"})},
+		})
+		for _, args := range [][]string{{"cluster", "show", ""}, {"job", "show", "lab", ""}} {
+			got := s.run("", nil, append([]string{"__complete"}, args...)...)
+			if strings.ContainsAny(got.out, "\x1b\u009b") || strings.Contains(got.out, "\nrm") || strings.Contains(got.out, "\nb") {
+				t.Errorf("%q is completed by %q", args, got.out)
+			}
+		}
+		if got := s.completed("job", "show", "lab", ""); !slices.Equal(got, []string{"7"}) {
+			t.Errorf("got %q", got)
+		}
+	})
 	t.Run("every command that names a cluster completes it", func(t *testing.T) {
 		t.Parallel()
 		if got := s.completed("exec", ""); !slices.Equal(got, []string{"lab", "other"}) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -25,12 +26,16 @@ func (c *Config) checkStore() error {
 	if _, there := u.User.Password(); there || options.Has("password") {
 		return errors.New("store holds a password; it belongs in store_password_file or EHPC_STORE_PASSWORD")
 	}
+	if options.Has("service") || options.Has("servicefile") {
+		return errors.New("store names a service; its address belongs here")
+	}
 	host := u.Hostname()
-	if host == "" {
+	if options.Has("host") { // it counts, whatever stands before
 		host = options.Get("host")
 	}
+	remote := func(host string) bool { return !strings.HasPrefix(host, "/") && !loopback(host) }
 	mode := options.Get("sslmode")
-	if !strings.HasPrefix(host, "/") && !loopback(host) && mode != "verify-full" && mode != "verify-ca" {
+	if slices.ContainsFunc(strings.Split(host, ","), remote) && mode != "verify-full" && mode != "verify-ca" {
 		return fmt.Errorf("store is on host %q: add sslmode=verify-full to its address (and sslrootcert=FILE, if no public authority signed its certificate)", host)
 	}
 	return nil

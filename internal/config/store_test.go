@@ -16,6 +16,9 @@ func TestTheStoresAddress(t *testing.T) {
 		"another host, encrypted to anyone": {"postgres://ehpc@db.example.org/ehpc?sslmode=require", "sslmode=verify-full"},
 		"another database":                  {"mysql://ehpc:s3cret@db/ehpc", "postgres://USER@HOST/DATABASE"},
 		"no address":                        {"postgres://u:s3cret@h:port/d", "postgres://USER@HOST/DATABASE"},
+		"another host behind loopback":      {"postgres://ehpc@127.0.0.1/ehpc?host=db.example.org", "sslmode=verify-full"},
+		"another host behind a socket":      {"postgres://ehpc@127.0.0.1/ehpc?host=%2Frun%2Fpostgresql%2Cdb.example.org", "sslmode=verify-full"},
+		"a host from elsewhere":             {"postgres://ehpc@127.0.0.1/ehpc?service=remote", "service"},
 		"a password":                        {"postgres://ehpc:s3cret@localhost/ehpc", "holds a password"},
 		"a password among the options":      {"postgres://ehpc@localhost/ehpc?password=s3cret", "holds a password"},
 	} {

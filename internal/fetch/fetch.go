@@ -149,6 +149,7 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	if via[len(via)-1].URL.Scheme == "https" && req.URL.Scheme == "http" {
 		return errors.New("it is redirected from https to http")
 	}
+	req.Header.Del("Referer") // the query that led there may be a signature
 	return nil
 }
 

@@ -47,14 +47,14 @@ func TestAFileIsFetched(t *testing.T) {
 	base := serve(t, func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/moved.txt":
-			http.Redirect(w, r, "/in.txt?signature=s", http.StatusFound)
+			http.Redirect(w, r, "/in.txt?signature=s", http.StatusFound) // as to another host
 		case "/in.txt":
-			fmt.Fprint(w, "input ", r.URL.RawQuery)
+			fmt.Fprint(w, "input ", r.URL.RawQuery, r.Referer()) // which would hold the query that led here
 		}
 	})
 	f := New(Limits{Bytes: 100, Time: 5 * time.Second, Allow: []netip.Prefix{here}}, hosts(map[string]string{"files.example": "127.0.0.1"}))
 	_, port, _ := net.SplitHostPort(strings.TrimPrefix(base, "http://"))
-	for _, text := range []string{base + "/in.txt?signature=s", base + "/moved.txt", "http://files.example:" + port + "/in.txt?signature=s"} {
+	for _, text := range []string{base + "/in.txt?signature=s", base + "/moved.txt?signature=t", "http://files.example:" + port + "/in.txt?signature=s"} {
 		if content, err := get(t, f, text); err != nil || string(content) != "input signature=s" {
 			t.Errorf("%s: %q, %v", text, content, err)
 		}
