@@ -64,6 +64,8 @@ func TestWhatAnAccountMayWrite(t *testing.T) {
 		"a signal that is none":       `{"End":{"Signal":-1000},"At":"2026-01-01T00:00:00Z"}`,
 		"an end that is to come":      `{"End":{},"At":"9999-12-31T23:59:59-23:59"}`,
 		"a long reason":               `{"Killed":"` + strings.Repeat("x", 3000) + `","At":"2026-01-01T00:00:00Z"}`,
+		"long facts":                  `{"Run":{"ID":"` + strings.Repeat("7", 1000) + `","Own":"` + strings.Repeat("8", 1000) + `","Host":"` + strings.Repeat("x", 1000) + `","Boot":"` + strings.Repeat("\u00e4", 1000) + `"}}`,
+		"what terminals obey":         `{"Killed":"\u001b[2J\n","At":"2026-01-01T00:00:00Z"}`,
 		"a lot":                       strings.Repeat("x", 4*runLimit),
 		"another run and a lot":       `{"Run":{"Host":"b"}}` + strings.Repeat("\n{}", runLimit),
 	} {
@@ -82,7 +84,8 @@ func TestWhatAnAccountMayWrite(t *testing.T) {
 				t.Fatalf("got %v, %v", runs, err)
 			}
 			r := runs[0]
-			if !r.Over() || r.Ended.After(time.Now().Add(time.Hour)) || r.ExitCode < 0 || r.ExitCode > 255 || len(r.Killed) > 200 {
+			if !r.Over() || r.Ended.After(time.Now().Add(time.Hour)) || r.ExitCode < 0 || r.ExitCode > 255 || len(r.Killed) > 200 ||
+				strings.ContainsAny(r.Killed, "\x1b\n") || max(len(r.ID), len(r.Own), len(r.Host), len(r.Boot)) > factLimit {
 				t.Errorf("the run is %.400v", r)
 			}
 		})

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"ehpc/internal/hpc"
 )
@@ -63,7 +64,7 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 				r.Killed = "signal " + strconv.Itoa(line.End.Signal)
 			}
 		case line.Killed != "":
-			r.Ended, r.ExitCode, r.Killed = line.At, killed, fmt.Sprintf("%.100s", line.Killed)
+			r.Ended, r.ExitCode, r.Killed = line.At, killed, line.Killed
 		}
 	})
 	if !r.Over() && len(text) > runLimit {
@@ -72,8 +73,25 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 	if r.Ended.After(written.Add(time.Minute)) {
 		r.Ended = written
 	}
+	for _, fact := range []*string{&r.ID, &r.Own, &r.Host, &r.Boot, &r.Killed} {
+		*fact = plain(*fact)
+	}
 	r.Token, r.Task, r.N = token, task, n
 	return r, nil
+}
+
+// factLimit is more than any fact that is written down of a run, in bytes. With
+// more the server would take nothing that the agent tells.
+const factLimit = 120
+
+func plain(text string) string {
+	text = strings.ToValidUTF8(text[:min(len(text), factLimit)], "")
+	return strings.Map(func(c rune) rune {
+		if unicode.IsControl(c) {
+			return '?'
+		}
+		return c
+	}, text)
 }
 
 // readRun reads a run's file, no more than a byte beyond the limit of it, and

@@ -14,7 +14,7 @@ const (
 	// ranAhead is how far the ids of runs may stand above what the controller told
 	// itself: more than can start before it is asked again. An account's script
 	// tells the id of an array's task that it is.
-	ranAhead = 100_000
+	ranAhead = 20_000
 	// idLimit is Slurm's MaxJobId, behind which it begins with its first id again.
 	idLimit = 67_043_328
 )
