@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -16,12 +17,38 @@ import (
 // submits again.
 const lostPerPass = 100
 
+// runsPerCall bounds the tasks whose runs one answer tells, but for those of one
+// array: several large ones in doubt are more than an answer may hold.
+const runsPerCall = 100_000
+
 // lookAfter decides on the rows in doubt by what is written down of their runs.
 func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
-	doubt = doubt[:min(len(doubt), lostPerPass)]
-	if len(doubt) == 0 {
-		return nil
+	for some := range batches(doubt[:min(len(doubt), lostPerPass)]) {
+		if err := ctl.lookAtRuns(ctx, sched, nodes, some); err != nil {
+			return err
+		}
 	}
+	return nil
+}
+
+// batches parts the rows into what one call may ask for.
+func batches(rows []*store.Job) iter.Seq[[]*store.Job] {
+	return func(yield func([]*store.Job) bool) {
+		for begin := 0; begin < len(rows); {
+			end, sum := begin+1, tasks(rows[begin])
+			for end < len(rows) && sum+tasks(rows[end]) <= runsPerCall {
+				sum += tasks(rows[end])
+				end++
+			}
+			if !yield(rows[begin:end]) {
+				return
+			}
+			begin = end
+		}
+	}
+}
+
+func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
 	tokens := make([]string, len(doubt))
 	for i, row := range doubt {
 		tokens[i] = row.Token

@@ -169,3 +169,28 @@ func TestPlanLost(t *testing.T) {
 		})
 	}
 }
+
+func TestLargeArraysAreLookedAtApart(t *testing.T) {
+	t.Parallel()
+	row := func(array string) *store.Job { return &store.Job{Spec: hpc.JobSpec{Array: array}} }
+	small, large, largest := row(""), row("1-60000"), row("1-100001")
+	for name, c := range map[string]struct {
+		rows []*store.Job
+		want []int
+	}{
+		"none":                  {nil, nil},
+		"small ones together":   {[]*store.Job{small, small, small}, []int{3}},
+		"large ones apart":      {[]*store.Job{large, small, large, small}, []int{2, 2}},
+		"the largest one alone": {[]*store.Job{small, largest, small}, []int{1, 1, 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []int
+			for some := range batches(c.rows) {
+				got = append(got, len(some))
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("got %v, expected %v", got, c.want)
+			}
+		})
+	}
+}
