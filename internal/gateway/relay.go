@@ -79,14 +79,19 @@ func join(asked ssh.NewChannel, node *ssh.Client) {
 		go ssh.DiscardRequests(fromThere)
 		return
 	}
-	defer here.Close()
+	var answering sync.Mutex // a quick command has ended before the guest hears that it began
+	defer func() {
+		answering.Lock()
+		defer answering.Unlock()
+		here.Close()
+	}()
 	var ways sync.WaitGroup
 	go func() { // ends with the guest's side
 		io.Copy(there, here)
 		there.CloseWrite()
 	}()
 	go func() {
-		passOn(fromHere, there, askedOfNodes)
+		passOn(fromHere, there, askedOfNodes, &answering)
 		there.Close() // the guest is gone
 	}()
 	var output sync.WaitGroup
@@ -96,7 +101,7 @@ func join(asked ssh.NewChannel, node *ssh.Client) {
 		output.Wait()
 		here.CloseWrite()
 	})
-	ways.Go(func() { passOn(fromThere, here, toldByNodes) })
+	ways.Go(func() { passOn(fromThere, here, toldByNodes, new(sync.Mutex)) })
 	ways.Wait()
 }
 
@@ -107,8 +112,10 @@ var (
 )
 
 // passOn hands the requests on that are allowed, until their side is closed.
-func passOn(requests <-chan *ssh.Request, to ssh.Channel, allowed []string) {
+// answering is held from a request until its answer.
+func passOn(requests <-chan *ssh.Request, to ssh.Channel, allowed []string, answering *sync.Mutex) {
 	for r := range requests {
+		answering.Lock()
 		ok := false
 		if slices.Contains(allowed, r.Type) {
 			var err error
@@ -119,5 +126,6 @@ func passOn(requests <-chan *ssh.Request, to ssh.Channel, allowed []string) {
 		if r.WantReply {
 			r.Reply(ok, nil)
 		}
+		answering.Unlock()
 	}
 }
