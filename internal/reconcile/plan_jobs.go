@@ -192,6 +192,9 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 	if first.Token != "" && !v.Orphans[first.Token] {
 		return nil
 	}
+	if first.State.Ended() && first.Submit.IsZero() {
+		return nil // a record that was cut off: it may be of an array's task, under an id of its own
+	}
 	owner, known := v.Names[first.UID]
 	if !known {
 		owner = strconv.Itoa(first.UID)

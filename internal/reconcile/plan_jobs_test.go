@@ -53,6 +53,16 @@ func TestPlanJobs(t *testing.T) {
 			}
 		}
 	})
+	t.Run("the rest of a record ends its job, and makes none", func(t *testing.T) {
+		r := row("1")
+		cut := func(id string) scheduler.Job {
+			return scheduler.Job{ID: id, UID: 20000, State: hpc.JobFailed, Nodes: []string{"a"}, Start: now, End: now}
+		}
+		p := plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{cut("1"), cut("7")}})
+		if len(p.Insert) != 0 || r.State != hpc.JobFailed || r.Ended.IsZero() {
+			t.Errorf("inserted %v; row %+v", p.Insert, r)
+		}
+	})
 	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {
 		for _, c := range []struct {
 			name   string
