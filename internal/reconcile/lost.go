@@ -17,7 +17,7 @@ import (
 const lostPerPass = 100
 
 // lookAfter decides on the rows in doubt by what is written down of their runs.
-func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
+func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job, forgetful bool) error {
 	doubt = doubt[:min(len(doubt), lostPerPass)]
 	if len(doubt) == 0 {
 		return nil
@@ -37,7 +37,7 @@ func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, no
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
 	for _, row := range doubt {
-		p := planLost(time.Now(), row, byToken[row.Token], where)
+		p := planLost(time.Now(), row, byToken[row.Token], forgetful, where)
 		died = append(died, p.Died...)
 		if !p.Save {
 			continue

@@ -20,6 +20,8 @@ type jobsPlan struct {
 	Insert []*store.Job    // jobs submitted behind the API's back
 	Stop   []scheduler.Ref // what is not wanted
 	Doubt  []*store.Job    // rows whose runs have to be looked at, see planLost
+	// Overlooked are rows that a scheduler which has forgotten nothing shows no more.
+	Overlooked []*store.Job
 }
 
 // jobsView is what planJobs decides on.

@@ -37,6 +37,7 @@ func TestPlanJobs(t *testing.T) {
 	t.Run("a job that the scheduler does not show is left as it is", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning
+		r.Sight = now.Add(-time.Minute)
 		if p := plan([]*store.Job{r}, scheduler.Observation{}); len(p.Save) != 0 || r.State != hpc.JobRunning {
 			t.Errorf("row %+v", r)
 		}
