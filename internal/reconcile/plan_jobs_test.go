@@ -54,6 +54,20 @@ func TestPlanJobs(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a job that is not wanted and was killed is cancelled, whoever killed it", func(t *testing.T) {
+		for _, c := range []struct {
+			wanted bool
+			code   int
+			state  hpc.JobState
+		}{{false, 137, hpc.JobCancelled}, {true, 137, hpc.JobFailed}, {false, 3, hpc.JobFailed}} {
+			r := row("1")
+			r.Wanted = c.wanted
+			plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{{ID: "1", State: hpc.JobFailed, ExitCode: c.code, Start: now, End: now, Submit: now}}})
+			if r.State != c.state {
+				t.Errorf("wanted %v, exit status %d: %s, want %s", c.wanted, c.code, r.State, c.state)
+			}
+		}
+	})
 	t.Run("the rest of a record ends its job, and makes none", func(t *testing.T) {
 		r := row("1")
 		cut := func(id string) scheduler.Job {
