@@ -132,6 +132,9 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*ap
 	accepted := *job // the transaction may be tried again, or in vain
 	answer, err := commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.SubmitJobResponse, error) {
 		*job = accepted
+		if err := stillWanted(ctx, tx, job); err != nil {
+			return nil, err
+		}
 		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
 		job.Sight = job.Modified
 		if err := tx.SaveJob(ctx, job); err != nil {
@@ -154,6 +157,18 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*ap
 	return answer, nil
 }
 
+// stillWanted refuses a job that was given up while the scheduler took it.
+func stillWanted(ctx context.Context, tx store.Tx, job *store.Job) error {
+	now, err := tx.Job(ctx, job.ID)
+	if err != nil || now.Wanted {
+		return err
+	}
+	if _, err := tx.Account(ctx, job.ClusterID, job.Owner); errors.Is(err, store.ErrNotFound) {
+		return api.IncorrectCredential.Errorf("cannot submit the job: RunasUser: account %s was deleted from cluster %s meanwhile", job.Owner, job.ClusterID)
+	}
+	return api.AgentErrorJobSubmitFailure.Errorf("cannot submit the job: it was given up meanwhile")
+}
+
 // giveUp marks an accepted job that will get no id as not wanted; the
 // reconciler removes what the scheduler may hold of it.
 func (s *Service) giveUp(ctx context.Context, job *store.Job, cause error) {
@@ -164,7 +179,12 @@ func (s *Service) giveUp(ctx context.Context, job *store.Job, cause error) {
 	if errors.Is(cause, scheduler.ErrRejected) { // it was never there
 		job.State, job.Ended = hpc.JobFailed, now
 	}
-	err := s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, job) })
+	err := s.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if now, err := tx.Job(ctx, job.ID); err != nil || !now.Wanted {
+			return err // it is given up already
+		}
+		return tx.SaveJob(ctx, job)
+	})
 	if err != nil { // the reconciler gives it up later, by its age
 		s.Log.Warn("job not given up yet", "cluster", job.ClusterID, "job", job.ID, "err", err)
 	}

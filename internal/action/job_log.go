@@ -35,7 +35,7 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 		return nil, err
 	}
 	if task == "" && isArray(j) {
-		return nil, api.InvalidParams.Errorf("cannot %s: JobId: %s is an array, whose tasks have files of their own; name one, such as %s_1", attempt, j.PublicID, j.PublicID)
+		return nil, api.InvalidParams.Errorf("cannot %s: JobId: %s is an array, whose tasks have files of their own; name one, such as %s_%d", attempt, j.PublicID, j.PublicID, firstTask(j))
 	}
 	if _, err := tx.Account(ctx, c.ID, j.Owner); errors.Is(err, store.ErrNotFound) {
 		return nil, api.ObjectNotFound.Errorf("cannot %s: JobId: job %s is of %s, which is no account of cluster %s", attempt, j.PublicID, j.Owner, c.ID)

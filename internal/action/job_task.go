@@ -40,6 +40,15 @@ func (s *Service) jobOrTask(ctx context.Context, tx store.Tx, clusterID, id, att
 // only the names of its files tell.
 func isArray(j *store.Job) bool { return j.Spec.Array != "" || taskIndex.MatchString(j.Stdout) }
 
+// firstTask is the index of an array's first task; of one that was submitted on
+// a node it is a guess.
+func firstTask(j *store.Job) int {
+	if r, err := hpc.ParseArray(j.Spec.Array); err == nil {
+		return r.First
+	}
+	return 1
+}
+
 var taskIndex = regexp.MustCompile(`%[0-9]*a`)
 
 // taskOutput is the file of one task: the array's pattern, filled in.

@@ -21,6 +21,9 @@ const (
 	maxArrayTasks = 10_000
 	maxJobName    = 128
 	maxPriority   = 1_000_000_000 // well inside what schedulers take either way
+	maxJobDir     = 256           // bytes: schedulers write it into records of limited length
+	maxOutputPath = 1024
+	maxVariable   = 128<<10 - 1 // bytes, name and "=" included: what Linux hands to a program
 )
 
 // jobSpec turns a request into what the scheduler gets, or says what is wrong with it.
@@ -39,7 +42,7 @@ func jobSpec(q *api.SubmitJobRequest, account *store.Account, queues []*store.Qu
 		return spec, err
 	}
 	if spec.Stdout == "" && !strings.Contains(spec.Dir, "%") { // said here, a job too short to be seen has it too
-		spec.Stdout = spec.Dir + outputName(q.ArrayRequest != "")
+		spec.Stdout = strings.TrimSuffix(spec.Dir, "/") + outputName(q.ArrayRequest != "")
 	}
 	if spec.Stderr, err = outputPath(home, "StderrRedirectPath", q.StderrRedirectPath, q.ArrayRequest != ""); err != nil {
 		return spec, err
@@ -84,8 +87,8 @@ func checkSpec(q *api.SubmitJobRequest, spec hpc.JobSpec, queues []*store.Queue)
 	if len(spec.Name) > maxJobName || strings.ContainsAny(spec.Name, ":/|[]") || strings.ContainsFunc(spec.Name, unicode.IsControl) {
 		return badJob("Name", "%q is longer than %d bytes or holds one of :/|[] or a control character", spec.Name, maxJobName)
 	}
-	if strings.ContainsFunc(spec.Dir, unicode.IsControl) {
-		return badJob("PackagePath", "it holds a control character")
+	if len(spec.Dir) > maxJobDir || strings.ContainsFunc(spec.Dir, unicode.IsControl) {
+		return badJob("PackagePath", "it is longer than %d bytes or holds a control character", maxJobDir)
 	}
 	known := func(row *store.Queue) bool { return row.Name == spec.Queue }
 	if spec.Queue != "" && !slices.ContainsFunc(queues, known) {
@@ -174,8 +177,8 @@ func outputPath(home, param, p string, array bool) (string, error) {
 	if full == home || strings.HasSuffix(p, "/") { // a directory (spec: SubmitJob, StdoutRedirectPath)
 		full += outputName(array)
 	}
-	if strings.ContainsFunc(full, unicode.IsControl) {
-		return "", badJob(param, "it holds a control character")
+	if len(full) > maxOutputPath || strings.ContainsFunc(full, unicode.IsControl) {
+		return "", badJob(param, "it is longer than %d bytes or holds a control character", maxOutputPath)
 	}
 	return full, nil
 }
@@ -259,7 +262,10 @@ func variables(text string) ([]hpc.EnvVar, error) {
 			return nil, badJob("Variables", "entry %d: %q is no name of a variable", i+1, v.Name)
 		}
 		if strings.ContainsRune(v.Value, 0) {
-			return nil, badJob("Variables", "%s holds a NUL byte", v.Name)
+			return nil, badJob("Variables", "%.80s holds a NUL byte", v.Name)
+		}
+		if len(v.Name)+len("=")+len(v.Value) > maxVariable {
+			return nil, badJob("Variables", "%.80s has %d bytes, a variable has at most %d with its name", v.Name, len(v.Value), maxVariable)
 		}
 	}
 	return list, nil

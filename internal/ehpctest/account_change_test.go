@@ -42,6 +42,21 @@ func userNames(t *testing.T, p *Plane, id string) (names []string) {
 	return names
 }
 
+func TestAJobWhoseAccountIsDeletedMeanwhileIsRefused(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	id := withAccount(t, w, p, 1)
+	w.GuardOf(id).Wrap = func(_, script string) (string, error) { // while the scheduler takes the job
+		return script, call(t, p, "DeleteUsers", "ClusterId", id, "User.1.Name", "worker")
+	}
+	err := p.Do(t.Context(), job(id, "true"), &api.SubmitJobResponse{})
+	if got := codeOf(t, err); got != "IncorrectCredential" || !strings.Contains(err.Error(), "worker was deleted") {
+		t.Errorf("%v, want IncorrectCredential", err)
+	}
+	p.Until(t, "the scheduler has nothing of it", func() bool { return w.queued(t, id) == 0 })
+}
+
 func TestADeletedAccountIsGoneWithItsJobs(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})

@@ -89,7 +89,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if slices.ContainsFunc(p.Save, func(row *store.Job) bool { return !row.Released }) {
 		ctl.Submitted()
 	}
-	if err := ctl.lookAfter(ctx, sched, nodes, p.Doubt); err != nil {
+	if err := ctl.lookAfter(ctx, sched, nodes, p.Doubt, true); err != nil {
+		return err
+	}
+	if err := ctl.lookAfter(ctx, sched, nodes, p.Overlooked, false); err != nil {
 		return err
 	}
 	return ctl.submitAgain(ctx, sched, v.Open)

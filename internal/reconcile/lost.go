@@ -22,9 +22,9 @@ const lostPerPass = 100
 const runsPerCall = 100_000
 
 // lookAfter decides on the rows in doubt by what is written down of their runs.
-func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
+func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job, forgetful bool) error {
 	for some := range batches(doubt[:min(len(doubt), lostPerPass)]) {
-		if err := ctl.lookAtRuns(ctx, sched, nodes, some); err != nil {
+		if err := ctl.lookAtRuns(ctx, sched, nodes, some, forgetful); err != nil {
 			return err
 		}
 	}
@@ -48,7 +48,7 @@ func batches(rows []*store.Job) iter.Seq[[]*store.Job] {
 	}
 }
 
-func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job) error {
+func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job, forgetful bool) error {
 	tokens := make([]string, len(doubt))
 	for i, row := range doubt {
 		tokens[i] = row.Token
@@ -64,7 +64,7 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
 	for _, row := range doubt {
-		p := planLost(time.Now(), row, byToken[row.Token], where)
+		p := planLost(time.Now(), row, byToken[row.Token], forgetful, where)
 		died = append(died, p.Died...)
 		if !p.Save {
 			continue

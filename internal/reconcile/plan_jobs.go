@@ -20,6 +20,8 @@ type jobsPlan struct {
 	Insert []*store.Job    // jobs submitted behind the API's back
 	Stop   []scheduler.Ref // what is not wanted
 	Doubt  []*store.Job    // rows whose runs have to be looked at, see planLost
+	// Overlooked are rows that a scheduler which has forgotten nothing shows no more.
+	Overlooked []*store.Job
 }
 
 // jobsView is what planJobs decides on.
@@ -192,6 +194,9 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 	if first.Token != "" && !v.Orphans[first.Token] {
 		return nil
 	}
+	if first.State.Ended() && first.Submit.IsZero() {
+		return nil // a record that was cut off: it may be of an array's task, under an id of its own
+	}
 	owner, known := v.Names[first.UID]
 	if !known {
 		owner = strconv.Itoa(first.UID)
@@ -211,7 +216,7 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
 	}
 	for _, e := range ends {
-		e = asWritten(e)
+		e = asStopped(row, asWritten(e))
 		takeJob(row, e)
 		if row.Worst == "" && e.State != hpc.JobCompleted && e.Array != "" {
 			row.Worst = e.State
@@ -225,7 +230,7 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
-		last := asWritten(ends[len(ends)-1])
+		last := asStopped(row, asWritten(ends[len(ends)-1]))
 		row.State, row.Ended = endState(row, last), last.End
 	case len(queue) > 0:
 		row.State, row.Ended = queueState(queue), time.Time{}
@@ -315,6 +320,16 @@ func asWritten(e scheduler.Job) scheduler.Job {
 		if e.Start.IsZero() {
 			e.Start = e.Run.Began
 		}
+	}
+	return e
+}
+
+// asStopped is the end of a job that is not wanted: its processes may have been
+// killed before the scheduler was told, as those of a deleted account are.
+func asStopped(row *store.Job, e scheduler.Job) scheduler.Job {
+	const killed, terminated = 128 + 9, 128 + 15
+	if !row.Wanted && e.State == hpc.JobFailed && (e.ExitCode == killed || e.ExitCode == terminated) {
+		e.State, e.ExitCode = hpc.JobCancelled, 0
 	}
 	return e
 }

@@ -37,6 +37,7 @@ func TestPlanJobs(t *testing.T) {
 	t.Run("a job that the scheduler does not show is left as it is", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning
+		r.Sight = now.Add(-time.Minute)
 		if p := plan([]*store.Job{r}, scheduler.Observation{}); len(p.Save) != 0 || r.State != hpc.JobRunning {
 			t.Errorf("row %+v", r)
 		}
@@ -51,6 +52,30 @@ func TestPlanJobs(t *testing.T) {
 			if len(p.Insert) != 1 || p.Insert[0].PublicID != "9" || p.Insert[0].Owner != "worker" || p.Insert[0].Wanted == held {
 				t.Errorf("held %v: plan %+v", held, p)
 			}
+		}
+	})
+	t.Run("a job that is not wanted and was killed is cancelled, whoever killed it", func(t *testing.T) {
+		for _, c := range []struct {
+			wanted bool
+			code   int
+			state  hpc.JobState
+		}{{false, 137, hpc.JobCancelled}, {true, 137, hpc.JobFailed}, {false, 3, hpc.JobFailed}} {
+			r := row("1")
+			r.Wanted = c.wanted
+			plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{{ID: "1", State: hpc.JobFailed, ExitCode: c.code, Start: now, End: now, Submit: now}}})
+			if r.State != c.state {
+				t.Errorf("wanted %v, exit status %d: %s, want %s", c.wanted, c.code, r.State, c.state)
+			}
+		}
+	})
+	t.Run("the rest of a record ends its job, and makes none", func(t *testing.T) {
+		r := row("1")
+		cut := func(id string) scheduler.Job {
+			return scheduler.Job{ID: id, UID: 20000, State: hpc.JobFailed, Nodes: []string{"a"}, Start: now, End: now}
+		}
+		p := plan([]*store.Job{r}, scheduler.Observation{Ends: []scheduler.Job{cut("1"), cut("7")}})
+		if len(p.Insert) != 0 || r.State != hpc.JobFailed || r.Ended.IsZero() {
+			t.Errorf("inserted %v; row %+v", p.Insert, r)
 		}
 	})
 	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {

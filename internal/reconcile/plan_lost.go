@@ -12,6 +12,9 @@ import (
 const (
 	// strangeMissFor is Limits.Miss for a job that others submitted.
 	strangeMissFor = time.Minute
+	// overlookedFor is how long a controller that goes on may not show a job: its
+	// end is not on record then, and what was written down of its runs decides.
+	overlookedFor = 2 * time.Minute
 	// doubtFor is how long a job that runs again is looked after: as long as its
 	// script waits for its claim.
 	doubtFor = 5 * time.Minute
@@ -19,16 +22,17 @@ const (
 	bootGrain = time.Second
 )
 
-// miss is for an open row that the scheduler does not show. Without a new start
-// of the controller, or while there are ends to read, it only has not been told
-// of yet.
+// miss is for an open row that the scheduler does not show. Soon after its last
+// sight without a new start of the controller, or while there are ends to read, it
+// only has not been told of yet.
 func (p *jobsPlan) miss(row *store.Job, v *jobsView) {
 	seen := v.Seen
 	sight := row.Sight
 	if sight.IsZero() {
 		sight = row.Modified
 	}
-	if seen.More || !seen.Boot.Add(bootGrain).After(sight) {
+	started := seen.Boot.Add(bootGrain).After(sight)
+	if seen.More || !started && seen.Begun.Sub(sight) < overlookedFor {
 		return
 	}
 	if row.Missing.IsZero() {
@@ -38,6 +42,9 @@ func (p *jobsPlan) miss(row *store.Job, v *jobsView) {
 	}
 	missed := seen.Begun.Sub(row.Missing)
 	switch {
+	case !started && missed < overlookedFor:
+	case !started && row.Token != "":
+		p.Overlooked = append(p.Overlooked, row)
 	case row.Token != "" && missed >= v.MissFor:
 		p.Doubt = append(p.Doubt, row)
 	case row.Token == "" && missed >= strangeMissFor:
@@ -62,7 +69,8 @@ type lostPlan struct {
 }
 
 // planLost decides on a row by the runs that were written down under its token.
-func planLost(now time.Time, row *store.Job, runs []hpc.Run, where func(hpc.Run) whereabouts) lostPlan {
+// What has not run is submitted again only if the scheduler may have forgotten it.
+func planLost(now time.Time, row *store.Job, runs []hpc.Run, forgetful bool, where func(hpc.Run) whereabouts) lostPlan {
 	last := map[string]hpc.Run{} // by task
 	for _, r := range runs {
 		if r.N > last[r.Task].N {
@@ -83,13 +91,17 @@ func planLost(now time.Time, row *store.Job, runs []hpc.Run, where func(hpc.Run)
 	if row.Missing.IsZero() || open > 0 {
 		return p // it is queued, or goes on: the next pass looks again
 	}
+	ended := ends(row, last)
+	if row.Wanted && ended == nil && !forgetful {
+		return p
+	}
 	p.Save = true
 	row.Modified = now
 	if !row.Wanted {
 		row.State, row.Ended = hpc.JobCancelled, now
 		return p
 	}
-	if ended := ends(row, last); ended != nil {
+	if ended != nil {
 		settle(row, ended)
 		p.Line = fmt.Sprintf("job %s is %s, as its nodes tell; the scheduler has lost it", row.PublicID, row.State)
 		return p

@@ -21,10 +21,37 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 	look := func(r *store.Job, at, boot time.Time, queue ...scheduler.Job) jobsPlan {
 		return planJobs(at, &jobsView{ClusterID: "c", Open: []*store.Job{r}, MissFor: miss, Seen: scheduler.Observation{Begun: at, Boot: boot, Queue: queue}})
 	}
-	t.Run("without a new start of the controller nothing follows", func(t *testing.T) {
-		r := row()
-		if p := look(r, now, now.Add(-2*time.Hour)); len(p.Save)+len(p.Doubt) != 0 {
-			t.Errorf("plan %+v", p)
+	t.Run("without a new start of the controller it has not been told of yet, or its end was overlooked", func(t *testing.T) {
+		r, boot := row(), now.Add(-2*time.Hour)
+		r.Sight = now.Add(-time.Minute)
+		if p := look(r, now, boot); len(p.Save)+len(p.Doubt)+len(p.Overlooked) != 0 {
+			t.Errorf("soon after it was seen: %+v", p)
+		}
+		look(r, now.Add(time.Hour), boot)
+		if p := look(r, now.Add(time.Hour+overlookedFor/2), boot); len(p.Save)+len(p.Doubt)+len(p.Overlooked) != 0 {
+			t.Errorf("too early: %+v", p)
+		}
+		if p := look(r, now.Add(time.Hour+overlookedFor), boot); len(p.Doubt) != 0 || len(p.Overlooked) != 1 {
+			t.Errorf("at last: %+v", p)
+		}
+	})
+	t.Run("an overlooked end is told by its runs, or by its not being wanted", func(t *testing.T) {
+		run := hpc.Run{Token: "ehpct", N: 1, Ended: now, ExitCode: 3}
+		for name, c := range map[string]struct {
+			wanted bool
+			runs   []hpc.Run
+			state  hpc.JobState
+		}{
+			"stopped":   {false, nil, hpc.JobCancelled},
+			"has run":   {true, []hpc.Run{run}, hpc.JobFailed},
+			"never ran": {true, nil, hpc.JobPending},
+		} {
+			r := row()
+			r.Missing, r.Wanted = now, c.wanted
+			p := planLost(now, r, c.runs, false, func(hpc.Run) whereabouts { return mayRun })
+			if r.State != c.state || p.Save != (c.state != hpc.JobPending) || r.SchedID != "1" {
+				t.Errorf("%s: plan %+v, row %+v", name, p, r)
+			}
 		}
 	})
 	t.Run("after one it is in doubt once it has been missed for a while", func(t *testing.T) {
@@ -158,7 +185,7 @@ func TestPlanLost(t *testing.T) {
 			if c.where == nil {
 				c.where = here
 			}
-			p := planLost(now, r, c.runs, c.where)
+			p := planLost(now, r, c.runs, true, c.where)
 			again := r.Attempt == 1 && r.Spec.Attempt == 1 && r.SchedID == "" && !r.Released
 			if r.State != c.state || again != c.again || len(p.Died) != c.died || p.Save != (r.State != hpc.JobRunning) {
 				t.Errorf("plan %+v, row %+v", p, r)

@@ -61,7 +61,8 @@ func FuzzReadEndings(f *testing.F) {
 	}
 	f.Add(text, int64(0))
 	f.Add(text, int64(100))
-	f.Add([]byte(strings.Repeat("x", lineLimit+5)+"\n"), int64(0))
+	f.Add([]byte(strings.Repeat("x", 64*recordLimit+5)+"\n"), int64(0))
+	f.Add([]byte(cutRecord(1)+string(text)), int64(0))
 	f.Add([]byte("half a line"), int64(1<<40))
 	f.Fuzz(func(t *testing.T, text []byte, offset int64) {
 		if offset < 0 {

@@ -28,7 +28,21 @@ local function plain(text, word)
   return text == nil or (not text:find("%c") and not text:find(word, 1, true))
 end
 
+-- Slurm cuts a record of an ended job off behind 1023 bytes.
+local function long(text, bytes)
+  return text ~= nil and #text > bytes
+end
+
 local function faulty(job)
+  if long(job.name, 160) then
+    return "the job's name is longer than 160 bytes"
+  end
+  if long(job.work_dir, 256) then
+    return "the job's directory is longer than 256 bytes"
+  end
+  if long(job.account, 64) or long(job.wckey, 64) then
+    return "the job's account or wckey is longer than 64 bytes"
+  end
   if not plain(job.name, " JobState=") then
     return "the job's name holds what is not allowed in it"
   end

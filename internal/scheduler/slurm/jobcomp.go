@@ -2,6 +2,7 @@ package slurm
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -22,12 +23,14 @@ type ending struct {
 	requeue bool   // the job went back to the queue
 }
 
-// lineLimit bounds a line of the completion log; longer ones are no record.
-const lineLimit = 64 << 10
+// recordLimit is where Slurm cuts a record off, with the end of its line, in
+// bytes: the next job's record follows on the same line.
+const recordLimit = 1023
 
-// readEndings reads the whole lines of the log from offset on, until each says
-// that it has enough, and returns the offset behind the last one. A log shorter than offset is another one, read
-// from its beginning. Lines that are no record are passed over.
+// readEndings reads the whole records of the log from offset on, until each says
+// that it has enough, and returns the offset behind the last one. A log shorter
+// than offset is another one, read from its beginning. What is no record is
+// passed over.
 func readEndings(path string, offset int64, each func(ending) (enough bool)) (int64, error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -44,23 +47,35 @@ func readEndings(path string, offset int64, each func(ending) (enough bool)) (in
 	if offset > info.Size() {
 		offset = 0
 	}
-	r := bufio.NewReaderSize(io.NewSectionReader(f, offset, info.Size()-offset), lineLimit)
+	r := bufio.NewReaderSize(io.NewSectionReader(f, offset, info.Size()-offset), 64<<10)
 	for {
-		line, err := r.ReadSlice('\n')
+		record, n, err := nextRecord(r)
 		if errors.Is(err, io.EOF) {
-			return offset, nil // half a line is read when it is whole
+			return offset, nil // half a record is read when it is whole
 		}
-		offset += int64(len(line))
-		if err == nil {
-			if e, err := parseEnding(strings.TrimRight(string(line), "\n")); err == nil && each(e) {
-				return offset, nil
-			}
-			continue
-		}
-		if !errors.Is(err, bufio.ErrBufferFull) {
+		if err != nil {
 			return offset, fmt.Errorf("cannot read the completion log: %w", err)
 		}
+		offset += int64(n)
+		if e, err := parseEnding(record); err == nil && each(e) {
+			return offset, nil
+		}
 	}
+}
+
+// nextRecord reads a record, which ends with its line or where it was cut off,
+// and tells how many bytes it took.
+func nextRecord(r *bufio.Reader) (record string, n int, err error) {
+	ahead, err := r.Peek(recordLimit)
+	if at := bytes.IndexByte(ahead, '\n'); at >= 0 {
+		record, n = string(ahead[:at]), at+1
+	} else if err == nil {
+		record, n = string(ahead), recordLimit
+	} else {
+		return "", 0, err
+	}
+	_, err = r.Discard(n)
+	return record, n, err
 }
 
 // parseEnding reads a record of the filetxt plugin. Two of its fields are free
@@ -72,6 +87,9 @@ func parseEnding(line string) (ending, error) {
 	name, rest, ok2 := strings.Cut(rest, " JobState=")
 	middle, rest, ok3 := strings.Cut(rest, " WorkDir=")
 	at := strings.LastIndex(rest, " ReservationName=")
+	if cut := len(line) == recordLimit; cut && ok && ok2 {
+		return parseCut(head, name, middle)
+	}
 	if !ok || !ok2 || !ok3 || at < 0 {
 		return e, fmt.Errorf("%.80q is no record", line)
 	}
@@ -99,6 +117,28 @@ func parseEnding(line string) (ending, error) {
 	e.Reason = f["JobState"]
 	e.State, e.requeue = endState(&p, f["JobState"])
 	e.ExitCode = exitCode(&p, e.State, f["ExitCode"])
+	return e, p.err
+}
+
+// parseCut reads what a record holds that was cut off: which job ended, when and
+// how, but neither its token nor its exit status, nor of which array it was.
+func parseCut(head, name, middle string) (ending, error) {
+	f := map[string]string{}
+	fields := strings.Fields(head + " JobState=" + middle)
+	for _, field := range fields[:len(fields)-1] { // the last one may be a part of itself
+		key, value, _ := strings.Cut(field, "=")
+		f[key] = value
+	}
+	var p fieldParser
+	e := ending{jobID: f["JobId"], Job: scheduler.Job{ID: f["JobId"], Name: name, Queue: f["Partition"], Reason: f["JobState"],
+		UID: p.number(inParentheses(f["UserId"])), Nodes: p.hosts(f["NodeList"]), End: p.time(f["EndTime"])}}
+	if e.Nodes != nil {
+		e.Start = p.time(f["StartTime"])
+	}
+	e.State, e.requeue = endState(&p, f["JobState"])
+	if e.jobID == "" || e.End.IsZero() {
+		return e, fmt.Errorf("a record of the job %.40q was cut off too early", f["JobId"])
+	}
 	return e, p.err
 }
 
