@@ -89,11 +89,13 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if slices.ContainsFunc(p.Save, func(row *store.Job) bool { return !row.Released }) {
 		ctl.Submitted()
 	}
-	if err := ctl.lookAfter(ctx, sched, nodes, p.Doubt, true); err != nil {
-		return err
-	}
-	if err := ctl.lookAfter(ctx, sched, nodes, p.Overlooked, false); err != nil {
-		return err
+	for _, look := range []struct {
+		rows []*store.Job
+		why  doubt
+	}{{p.Doubt, forgotten}, {p.Overlooked, overlooked}, {p.Refused, refused}} {
+		if err := ctl.lookAfter(ctx, sched, nodes, look.rows, look.why); err != nil {
+			return err
+		}
 	}
 	return ctl.submitAgain(ctx, sched, v.Open)
 }

@@ -22,9 +22,9 @@ const lostPerPass = 100
 const runsPerCall = 100_000
 
 // lookAfter decides on the rows in doubt by what is written down of their runs.
-func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job, forgetful bool) error {
-	for some := range batches(doubt[:min(len(doubt), lostPerPass)]) {
-		if err := ctl.lookAtRuns(ctx, sched, nodes, some, forgetful); err != nil {
+func (ctl *Control) lookAfter(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, rows []*store.Job, why doubt) error {
+	for some := range batches(rows[:min(len(rows), lostPerPass)]) {
+		if err := ctl.lookAtRuns(ctx, sched, nodes, some, why); err != nil {
 			return err
 		}
 	}
@@ -48,9 +48,9 @@ func batches(rows []*store.Job) iter.Seq[[]*store.Job] {
 	}
 }
 
-func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, doubt []*store.Job, forgetful bool) error {
-	tokens := make([]string, len(doubt))
-	for i, row := range doubt {
+func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, nodes []*store.Node, rows []*store.Job, why doubt) error {
+	tokens := make([]string, len(rows))
+	for i, row := range rows {
 		tokens[i] = row.Token
 	}
 	all, err := sched.Runs(ctx, tokens...)
@@ -63,8 +63,8 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 	}
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
-	for _, row := range doubt {
-		p := planLost(time.Now(), row, byToken[row.Token], forgetful, where)
+	for _, row := range rows {
+		p := planLost(time.Now(), row, byToken[row.Token], why, where)
 		died = append(died, p.Died...)
 		if !p.Save {
 			continue
@@ -77,6 +77,9 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 		})
 		if settled(err) != nil {
 			return err
+		}
+		if why == refused {
+			ctl.Submitted()
 		}
 	}
 	if len(died) == 0 {

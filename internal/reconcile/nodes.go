@@ -197,6 +197,8 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 			return err
 		}
 		return ctl.retryNode(ctx, n, "the scheduler has forgotten it, it joins again") // and is looked at later
+	case resumeNode:
+		return ctl.Links.Scheduler(v.manager().ID).Resume(ctx, n.Hostname)
 	case moveNode:
 		return ctl.Links.Scheduler(v.manager().ID).Move(ctx, n.Hostname, n.Queue)
 	case enterDuty:

@@ -22,6 +22,7 @@ type jobsPlan struct {
 	Doubt  []*store.Job    // rows whose runs have to be looked at, see planLost
 	// Overlooked are rows that a scheduler which has forgotten nothing shows no more.
 	Overlooked []*store.Job
+	Refused    []*store.Job // rows whose jobs nodes would not start
 }
 
 // jobsView is what planJobs decides on.
@@ -103,6 +104,9 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 		p.Save = append(p.Save, row)
 	case !shown:
 		p.miss(row, v)
+	}
+	if row.Released && row.Token != "" && slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Refused && j.Restarts <= refusals }) {
+		p.Refused = append(p.Refused, row)
 	}
 	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
 		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node

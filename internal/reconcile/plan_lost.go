@@ -68,9 +68,20 @@ type lostPlan struct {
 	Line string    // for the cluster's log, "" for none
 }
 
+// doubt is why a row's runs are looked at.
+type doubt int
+
+const (
+	forgotten  doubt = iota // by a controller that was started since: what has not run is submitted again
+	overlooked              // by one that goes on: only what was written down counts
+	refused                 // its node would not start it, as if it ran there already: Slurm holds it
+)
+
+// refusals is how often a job that nodes refuse is let go again.
+const refusals = 3
+
 // planLost decides on a row by the runs that were written down under its token.
-// What has not run is submitted again only if the scheduler may have forgotten it.
-func planLost(now time.Time, row *store.Job, runs []hpc.Run, forgetful bool, where func(hpc.Run) whereabouts) lostPlan {
+func planLost(now time.Time, row *store.Job, runs []hpc.Run, why doubt, where func(hpc.Run) whereabouts) lostPlan {
 	last := map[string]hpc.Run{} // by task
 	for _, r := range runs {
 		if r.N > last[r.Task].N {
@@ -88,11 +99,11 @@ func planLost(now time.Time, row *store.Job, runs []hpc.Run, forgetful bool, whe
 			p.Died = append(p.Died, r)
 		}
 	}
-	if row.Missing.IsZero() || open > 0 {
+	if row.Missing.IsZero() && why != refused || open > 0 {
 		return p // it is queued, or goes on: the next pass looks again
 	}
 	ended := ends(row, last)
-	if row.Wanted && ended == nil && !forgetful {
+	if row.Wanted && ended == nil && why == overlooked {
 		return p
 	}
 	p.Save = true
@@ -104,6 +115,11 @@ func planLost(now time.Time, row *store.Job, runs []hpc.Run, forgetful bool, whe
 	if ended != nil {
 		settle(row, ended)
 		p.Line = fmt.Sprintf("job %s is %s, as its nodes tell; the scheduler has lost it", row.PublicID, row.State)
+		return p
+	}
+	if why == refused {
+		row.Released = false
+		p.Line = fmt.Sprintf("a node refused to start job %s, it is released again", row.PublicID)
 		return p
 	}
 	resubmit(row)

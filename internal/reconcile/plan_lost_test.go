@@ -48,7 +48,7 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 		} {
 			r := row()
 			r.Missing, r.Wanted = now, c.wanted
-			p := planLost(now, r, c.runs, false, func(hpc.Run) whereabouts { return mayRun })
+			p := planLost(now, r, c.runs, overlooked, func(hpc.Run) whereabouts { return mayRun })
 			if r.State != c.state || p.Save != (c.state != hpc.JobPending) || r.SchedID != "1" {
 				t.Errorf("%s: plan %+v, row %+v", name, p, r)
 			}
@@ -185,7 +185,7 @@ func TestPlanLost(t *testing.T) {
 			if c.where == nil {
 				c.where = here
 			}
-			p := planLost(now, r, c.runs, true, c.where)
+			p := planLost(now, r, c.runs, forgotten, c.where)
 			again := r.Attempt == 1 && r.Spec.Attempt == 1 && r.SchedID == "" && !r.Released
 			if r.State != c.state || again != c.again || len(p.Died) != c.died || p.Save != (r.State != hpc.JobRunning) {
 				t.Errorf("plan %+v, row %+v", p, r)

@@ -19,6 +19,7 @@ const (
 	applyPlan   nodeAct = "set up"        // files and services, then ready
 	refreshPlan nodeAct = "refresh"       // files and services of a node in service
 	rejoinNode  nodeAct = "rejoin"        // the scheduler has forgotten a node in service
+	resumeNode  nodeAct = "resume"        // the scheduler has put it out of service by mistake
 	moveNode    nodeAct = "move"          // to the queue that its row names
 	enterDuty   nodeAct = "enter service" // ready to running
 	loseMachine nodeAct = "lose machine"  // its machine is gone: tell the scheduler, begin anew
@@ -164,6 +165,9 @@ func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *node
 	}
 	if _, known := v.Sched[n.Hostname]; v.Sched != nil && n.HasRole(hpc.RoleCompute) && !known {
 		return &nodeStep{Act: rejoinNode}
+	}
+	if s := v.Sched[n.Hostname]; s.Mistaken && (s.State == scheduler.NodeDraining || s.State == scheduler.NodeDrained) {
+		return &nodeStep{Act: resumeNode}
 	}
 	if s := v.Sched[n.Hostname]; n.HasRole(hpc.RoleCompute) && s.Queue != "" && s.Queue != n.Queue {
 		return &nodeStep{Act: moveNode}

@@ -99,6 +99,7 @@ type Job struct {
 	Queue    string
 	State    hpc.JobState
 	Held     bool     // waits for a release, whoever holds it
+	Refused  bool     // likewise, since a node would not start it
 	Reason   string   // why it waits or how it failed, in the engine's words
 	Nodes    []string // hostnames, expanded
 	Cores    int
@@ -121,6 +122,7 @@ type Node struct {
 	Raw       string // the engine's own word, for ListNodes' StateInSched
 	Reason    string
 	Queue     string // that it serves, "" when the scheduler does not tell
+	Mistaken  bool   // out of service by a mistake of the scheduler's own: it may be resumed
 	Cores     int
 	CoresUsed int
 	MemoryMB  int

@@ -56,8 +56,13 @@ func parseNode(line string) (scheduler.Node, error) {
 		node.Queue = f["ActiveFeatures"]
 	}
 	node.State, node.Raw = nodeState(f["State"], node.CoresUsed > 0)
+	node.Mistaken = node.Reason == duplicateJob
 	return node, p.err
 }
+
+// duplicateJob is why Slurm drains a node that was given a job which it has
+// already, by a controller that was killed and did not know.
+const duplicateJob = "Duplicate jobid"
 
 // nodeState reads "IDLE+DRAIN+DYNAMIC_NORM".
 func nodeState(text string, used bool) (state scheduler.NodeState, raw string) {

@@ -327,3 +327,16 @@ func FuzzParseEnding(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatACrashLeaves(t *testing.T) {
+	t.Parallel()
+	nodes, err := parseNodes([]byte(strings.Replace(nodesText, "Reason=some thing [x] | State=DOWN [", "Reason=Duplicate jobid [", 1)))
+	if err != nil || len(nodes) < 2 || nodes[0].Mistaken || !nodes[1].Mistaken {
+		t.Errorf("the nodes are %+v, %v", nodes, err)
+	}
+	jobs, err := parseQueue([]byte(queued("55", "55", "N/A", "ehpctok", "1", "2026-11-23T21:15:03", "N/A", "PENDING", launchFailed,
+		"20001", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o")))
+	if err != nil || len(jobs) != 1 || !jobs[0].Refused || jobs[0].Held {
+		t.Errorf("the queue is %+v, %v", jobs, err)
+	}
+}
