@@ -20,7 +20,6 @@ func newClusterID(region string) string {
 var regionShort = map[string]string{"cn-hangzhou": "hz", "cn-shanghai": "sh", "cn-beijing": "bj",
 	"cn-shenzhen": "sz", "cn-zhangjiakou": "zjk", "cn-qingdao": "qd", "cn-huhehaote": "hhht"}
 
-func newNodeID() string     { return "i-" + auth.RandomText(auth.LowerDigits, 20) }
 func newCommandID() string  { return "c-" + auth.RandomText(auth.LowerDigits, 32) }
 func newTaskID() string     { return "t-" + auth.RandomText(auth.LowerDigits, 20) }
 func newTemplateID() string { return "ehpc-job-tmpl-" + auth.RandomText(auth.Base62, 10) }

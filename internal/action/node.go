@@ -98,18 +98,7 @@ func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, 
 	if !slices.ContainsFunc(queues, func(row *store.Queue) bool { return row.Name == queue }) {
 		return nil, api.InvalidParams.Errorf("cannot add nodes: JobQueue %q does not exist in cluster %s", queue, c.ID)
 	}
-	taken := map[string]bool{}
-	for _, n := range have {
-		taken[n.Hostname] = true
-	}
-	var nodes []*store.Node
-	for i := 0; len(nodes) < q.Count; i++ {
-		if name := computeName(i); !taken[name] {
-			n := newNode(c, []hpc.Role{hpc.RoleCompute}, t, name, queue, now.Add(time.Duration(len(nodes))*time.Microsecond))
-			n.CreateMode = orElse(q.CreateMode, "manual")
-			nodes = append(nodes, n)
-		}
-	}
+	nodes := store.NewComputes(c, have, q.Count, t, queue, orElse(q.CreateMode, "manual"), now)
 	return nodes, tx.InsertNodes(ctx, nodes)
 }
 

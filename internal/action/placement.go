@@ -55,7 +55,7 @@ func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now 
 	}
 	var nodes []*store.Node
 	add := func(roles []hpc.Role, t hpc.InstanceType, hostname string) {
-		nodes = append(nodes, newNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes))*time.Microsecond)))
+		nodes = append(nodes, store.NewNode(c, roles, t, hostname, queue, now.Add(time.Duration(len(nodes))*time.Microsecond)))
 	}
 	for i, roles := range lay.managers {
 		add(roles, manager, managerNames[i])
@@ -64,7 +64,7 @@ func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now 
 		add([]hpc.Role{hpc.RoleLogin}, login, fmt.Sprintf("login%d", i))
 	}
 	for i := range computes {
-		add([]hpc.Role{hpc.RoleCompute}, compute, computeName(i))
+		add([]hpc.Role{hpc.RoleCompute}, compute, store.ComputeName(i))
 	}
 	return nodes, nil
 }
@@ -78,17 +78,6 @@ func (s *Service) orderedType(role, name string) (hpc.InstanceType, error) {
 	}
 	return t, nil
 }
-
-func newNode(c *store.Cluster, roles []hpc.Role, t hpc.InstanceType, hostname, queue string, now time.Time) *store.Node {
-	n := &store.Node{ID: newNodeID(), ClusterID: c.ID, Hostname: hostname, Roles: roles, InstanceType: t,
-		ImageID: c.ImageID, CreateMode: "manual", Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now}
-	if n.HasRole(hpc.RoleCompute) {
-		n.Queue = queue
-	}
-	return n
-}
-
-func computeName(i int) string { return fmt.Sprintf("compute%03d", i) }
 
 func types(nodes []*store.Node) []hpc.InstanceType {
 	list := make([]hpc.InstanceType, len(nodes))

@@ -24,6 +24,7 @@ type Job struct {
 	Queue       string
 	State       hpc.JobState
 	Reason      string
+	Hindrance   string      // why no node is added for it
 	Wanted      bool        // false: cancel it
 	Released    bool        // may start
 	Spec        hpc.JobSpec `bun:",type:text"`

@@ -39,6 +39,9 @@ type Node struct {
 	RetryAt      time.Time `bun:",nullzero"`
 	Created      time.Time
 	Changed      time.Time // of Status
+	Awaited      time.Time `bun:",nullzero"` // since when it is not in service and should be
+	Idle         int       // checks in a row that found it without work
+	Resets       int       // how often it was made anew for not being in service in time
 	Seq          int64     // of its last change that listings filter by, in the cluster's listing
 }
 
@@ -88,7 +91,14 @@ func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason st
 	if err != nil {
 		return err
 	}
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
+	q := tx.db.NewUpdate().Model((*Node)(nil))
+	switch {
+	case to == hpc.NodeRunning:
+		q.Set("awaited = NULL").Set("resets = 0").Set("idle = 0")
+	case n.Status == hpc.NodeRunning:
+		q.Set("awaited = ?", now)
+	}
+	return one(q.
 		Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
 		Set("address = ?", n.Address).Set("boot_id = ?", n.BootID).Set("plan = ?", n.Plan).
 		Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).Set("seq = ?", seq).
