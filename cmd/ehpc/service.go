@@ -112,8 +112,9 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		return err
 	}
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
-		Scripts: scriptFetcher(conf), Limits: reconcile.DefaultLimits, Log: log,
-		Server: who.server, Home: who.home, Keep: restored(conf.Data, log)})
+		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
+		Server: who.server, Home: who.home, Keep: restored(conf.Data, log),
+		Types: conf.Types(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
 	passwords := auth.NewPasswords()
 	people, err := openLogin(sshAddress(o.ssh, conf.Listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Log: log})
 	if err != nil {
@@ -130,6 +131,13 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	stop()
 	loops.Wait()
 	return errors.Join(err, hub.Close())
+}
+
+// limitsOf are the limits of the loops as they are configured.
+func limitsOf(conf config.Config) reconcile.Limits {
+	limits := reconcile.DefaultLimits
+	limits.Minute = conf.AutoscaleMinute
+	return limits
 }
 
 // What a post-install script may cost: nobody waits for an answer meanwhile.

@@ -238,6 +238,8 @@ func outputOf(j *store.Job, path string) string {
 // comment tells why a job waits, or how it ended.
 func comment(j *store.Job) string {
 	switch {
+	case j.State == hpc.JobPending && j.Hindrance != "":
+		return strings.TrimPrefix(j.Reason+": "+j.Hindrance, ": ")
 	case !j.State.Ended():
 		return j.Reason
 	case j.ExitCode == hpc.ExitNotLaunched:

@@ -65,11 +65,15 @@ func (a *Agent) State(ctx context.Context) (hpc.NodeState, error) {
 	if err != nil {
 		return hpc.NodeState{}, err
 	}
+	people, err := sessions("/proc")
+	if err != nil {
+		return hpc.NodeState{}, fmt.Errorf("cannot tell who is logged in: %w", err)
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return hpc.NodeState{
 		Plan: a.last.Plan, BootID: bootID(), Version: Version,
-		Load1: load1(), MemoryMB: memoryInUse(), Services: services,
+		Load1: load1(), MemoryMB: memoryInUse(), Services: services, Sessions: people,
 	}, nil
 }
 

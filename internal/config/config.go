@@ -39,9 +39,11 @@ type Config struct {
 	Overcommit    Overcommit         `yaml:"overcommit"`     // of the local provider
 	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
 	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
-	MaxClusters   int                `yaml:"max_clusters"`   // per owner
-	KeyPairs      map[string]string  `yaml:"key_pairs"`      // name -> public key, for root on login nodes
-	InputFiles    InputFiles         `yaml:"input_files"`    // that jobs name by a URL
+
+	AutoscaleMinute time.Duration     `yaml:"autoscale_minute"` // that auto scaling counts in; shorter in tests
+	MaxClusters     int               `yaml:"max_clusters"`     // per owner
+	KeyPairs        map[string]string `yaml:"key_pairs"`        // name -> public key, for root on login nodes
+	InputFiles      InputFiles        `yaml:"input_files"`      // that jobs name by a URL
 }
 
 // InputFiles is what the service fetches for SubmitJob's InputFileUrl.
@@ -88,21 +90,22 @@ func (t TLS) On() bool { return t != TLS{} }
 // Default is the configuration of a service that was told nothing.
 func Default() Config {
 	return Config{
-		Data:          "/var/lib/ehpc",
-		Listen:        "127.0.0.1:8412",
-		Region:        "cn-hangzhou",
-		Zone:          "cn-hangzhou-h",
-		Scheduler:     "slurm",
-		OsTag:         "Debian_12_64",
-		ManagerType:   "ecs.n1.medium",
-		LoginType:     "ecs.n1.small",
-		ComputeType:   "ecs.n1.medium",
-		InstanceTypes: instanceTypes,
-		Overcommit:    Overcommit{Cores: 16, Memory: 2},
-		Network:       "10.240.0.0/12",
-		MaxNodes:      200,
-		MaxClusters:   50,
-		InputFiles:    InputFiles{Limit: inputFileLimit, Timeout: 2 * time.Second},
+		Data:            "/var/lib/ehpc",
+		Listen:          "127.0.0.1:8412",
+		Region:          "cn-hangzhou",
+		Zone:            "cn-hangzhou-h",
+		Scheduler:       "slurm",
+		OsTag:           "Debian_12_64",
+		ManagerType:     "ecs.n1.medium",
+		LoginType:       "ecs.n1.small",
+		ComputeType:     "ecs.n1.medium",
+		InstanceTypes:   instanceTypes,
+		Overcommit:      Overcommit{Cores: 16, Memory: 2},
+		Network:         "10.240.0.0/12",
+		MaxNodes:        200,
+		AutoscaleMinute: time.Minute,
+		MaxClusters:     50,
+		InputFiles:      InputFiles{Limit: inputFileLimit, Timeout: 2 * time.Second},
 	}
 }
 
@@ -166,6 +169,7 @@ func (c *Config) Check() error {
 	fault(!within(c.Overcommit.Memory, 0.01, 10_000), "overcommit.memory %v is no number between 0.01 and 10000", c.Overcommit.Memory)
 	fault(c.Data == "", "data is empty")
 	faults = append(faults, c.checkListen(), c.checkStore())
+	fault(c.AutoscaleMinute < time.Second || c.AutoscaleMinute > time.Minute, "autoscale_minute %s is not between 1s and 1m", c.AutoscaleMinute)
 	fault(c.MaxNodes < 1 || c.MaxNodes > 250, "max_nodes %d is not between 1 and 250, which a /24 holds", c.MaxNodes)
 	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
 	prefix, err := netip.ParsePrefix(c.Network)
@@ -195,6 +199,15 @@ func (c *Config) Check() error {
 
 // within tells whether a figure is a number in a range; YAML has some that are none.
 func within(x, least, most float64) bool { return x >= least && x <= most }
+
+// Types are the instance types by name.
+func (c *Config) Types() map[string]hpc.InstanceType {
+	types := map[string]hpc.InstanceType{}
+	for _, t := range c.InstanceTypes {
+		types[t.Name] = t
+	}
+	return types
+}
 
 // InstanceType finds an instance type by name.
 func (c *Config) InstanceType(name string) (hpc.InstanceType, bool) {

@@ -30,6 +30,7 @@ type Agent struct {
 	prepared  int               // plans that left the scheduler out
 	Files     map[string]string // "account path" -> content
 	denied    bool
+	sessions  int
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -82,7 +83,16 @@ func (a *Agent) Rejoin(context.Context) error {
 
 // State reports on the node.
 func (a *Agent) State(context.Context) (hpc.NodeState, error) {
-	return hpc.NodeState{BootID: a.bootID}, nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return hpc.NodeState{BootID: a.bootID, Sessions: a.sessions}, nil
+}
+
+// LogIn has so many people logged in on the node.
+func (a *Agent) LogIn(people int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sessions = people
 }
 
 // Endless is a command that never ends.

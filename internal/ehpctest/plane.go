@@ -51,7 +51,7 @@ type Options struct {
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
 	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
-	Lease: 2 * time.Second}
+	Minute: 100 * time.Millisecond, Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t *testing.T, w *World, o Options) *Plane {
@@ -70,7 +70,8 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	}
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, SSH: sshca.New(sealer.Derive),
 		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt,
-		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep})
+		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep,
+		Types: conf.Types(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {

@@ -98,5 +98,6 @@ type NodeState struct {
 	Version  string // of the agent
 	Load1    float64
 	MemoryMB int               // in use
+	Sessions int               // connections of people
 	Services map[string]string // service -> "up", "down" or "failing"
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ehpc/internal/fetch"
+	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 	"ehpc/internal/provider"
 	"ehpc/internal/scheduler"
@@ -38,6 +39,7 @@ type Limits struct {
 	Retry  time.Duration // after the first failure of a step, doubling up to maxRetry
 	Miss   time.Duration // a scheduler may not show a job after its start, before the job is held for lost: an end is told after it
 	Rest   time.Duration // that a node in exception is left alone before it is tried again
+	Minute time.Duration // that the settings of auto scaling count in
 	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
 
@@ -51,6 +53,7 @@ var DefaultLimits = Limits{
 	Retry:  500 * time.Millisecond,
 	Miss:   2 * time.Second,
 	Rest:   time.Minute,
+	Minute: time.Minute,
 	Lease:  15 * time.Second,
 }
 
@@ -67,6 +70,10 @@ type Options struct {
 	Home     string // of clusters whose machines only this server reaches; "" if every server does
 	Keep     bool   // what no row wants: the store is older than the world
 
+	Types       map[string]hpc.InstanceType // of nodes that are added when jobs wait
+	ComputeType string                      // of clusters that name none
+	MaxNodes    int                         // in a cluster
+
 	Interrupt Interrupt // nil outside tests
 }
 
@@ -74,7 +81,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale *Loop
 
 	steps  inflight
 	queues queues
@@ -92,6 +99,7 @@ func New(o Options) *Control {
 	ctl.releases = newLoop("releases", o.Limits.Every, o.Log, ctl.passReleases)
 	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
 	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
+	ctl.scale = newLoop("scale", o.Limits.Every, o.Log, ctl.passScale)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -99,7 +107,7 @@ func New(o Options) *Control {
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
@@ -110,7 +118,7 @@ func (ctl *Control) Run(ctx context.Context) {
 
 // Wake starts a pass of every loop: something was asked for, or has changed.
 func (ctl *Control) Wake() {
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.scale} {
 		l.Wake()
 	}
 }

@@ -39,3 +39,6 @@ func NewComputes(c *Cluster, have []*Node, count int, t hpc.InstanceType, queue,
 
 // ComputeName is the hostname of a compute node, counted from 0.
 func ComputeName(i int) string { return fmt.Sprintf("compute%03d", i) }
+
+// Autoscale is the CreateMode of nodes that were added because jobs waited.
+const Autoscale = "autoscale"

@@ -24,7 +24,7 @@ type Node struct {
 	InstanceType hpc.InstanceType `bun:",type:text"` // as it was when the node was asked for
 	ImageID      string
 	Queue        string
-	CreateMode   string // manual or autoscale
+	CreateMode   string // manual or Autoscale
 	Status       hpc.NodeStatus
 	Reason       string // why it is in exception, or what it waits for
 	Wanted       bool   // false once it is to be removed

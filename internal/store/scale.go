@@ -41,6 +41,11 @@ func (tx Tx) SetScale(ctx context.Context, c *ScaleConfig, queues []*ScaleQueue)
 	if err != nil {
 		return err
 	}
+	_, err = tx.db.NewUpdate().Model((*Job)(nil)).Set("rev = rev + 1").Set("hindrance = ''").
+		Where("cluster_id = ? AND ended IS NULL AND hindrance <> ''", c.ClusterID).Exec(ctx)
+	if err != nil {
+		return err
+	}
 	if _, err := tx.db.NewDelete().Model((*ScaleQueue)(nil)).Where("cluster_id = ?", c.ClusterID).Exec(ctx); err != nil || len(queues) == 0 {
 		return err
 	}

@@ -1,0 +1,194 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
+	"ehpc/internal/store"
+)
+
+// waiting are jobs of one kind that would start if there were nodes for them.
+type waiting struct {
+	Queue    string
+	Nodes    int  // that each takes
+	Cores    int  // on each node
+	MemoryMB int  // likewise; 0 for what goes with the cores
+	GPUs     int  // likewise
+	Spread   bool // Cores are of all nodes together: nothing else is known
+}
+
+// crowd is how many jobs are waiting, by what they ask for, and whose they are.
+type crowd struct {
+	waiting
+	Count int
+	Rows  []*store.Job
+}
+
+// waitingJobs are the jobs that the scheduler shows waiting for nodes. An
+// array's tasks are counted one by one.
+func waitingJobs(rows []*store.Job, seen scheduler.Observation) []crowd {
+	byID := map[string]*store.Job{}
+	for _, row := range rows {
+		if row.SchedID != "" {
+			byID[row.SchedID] = row
+		}
+	}
+	parts, ends := map[string]int{}, byRow(seen.Ends)
+	for _, j := range seen.Queue {
+		if j.Task != "" {
+			parts[rowID(j)]++
+		}
+	}
+	at := map[waiting]int{}
+	var crowds []crowd
+	for _, j := range seen.Queue {
+		row := byID[rowID(j)]
+		if j.State != hpc.JobPending || j.Held || !waitsForNodes(j.Reason) || row != nil && !row.Wanted {
+			continue
+		}
+		count := 1
+		if row != nil && j.Array != "" && j.Task == "" {
+			count = max(1, tasks(row)-row.Ends-len(ends[row.SchedID])-parts[row.SchedID])
+		}
+		what := asked(row, j)
+		i, known := at[what]
+		if !known {
+			i = len(crowds)
+			at[what] = i
+			crowds = append(crowds, crowd{waiting: what})
+		}
+		crowds[i].Count += count
+		if row != nil {
+			crowds[i].Rows = append(crowds[i].Rows, row)
+		}
+	}
+	// The largest first, so that the small ones fill what is left.
+	slices.SortStableFunc(crowds, func(a, b crowd) int {
+		return cmp.Or(cmp.Compare(b.Nodes, a.Nodes), cmp.Compare(b.Cores, a.Cores), cmp.Compare(b.MemoryMB, a.MemoryMB), cmp.Compare(b.GPUs, a.GPUs))
+	})
+	return crowds
+}
+
+// asked is what a job needs, as far as it is known: of one that was submitted on
+// a node, its cores.
+func asked(row *store.Job, j scheduler.Job) waiting {
+	queue, _, _ := strings.Cut(j.Queue, ",") // one may name several
+	if row == nil || row.Token == "" {
+		return waiting{Queue: queue, Nodes: 1, Cores: max(1, j.Cores), Spread: true}
+	}
+	s := row.Spec
+	return waiting{Queue: queue, Nodes: max(1, s.Nodes), Cores: max(1, s.Tasks) * max(1, s.Threads), MemoryMB: s.MemoryMB, GPUs: s.GPUs}
+}
+
+// otherReasons are Slurm's words, or their beginnings, for jobs that more nodes
+// would not start.
+var otherReasons = []string{"Dependency", "BeginTime", "JobHeld", "JobArrayTaskLimit", "Assoc", "QOS", "Reservation", "Licenses", "PartitionDown", "PartitionInactive"}
+
+func waitsForNodes(reason string) bool {
+	return !slices.ContainsFunc(otherReasons, func(word string) bool { return strings.HasPrefix(reason, word) })
+}
+
+// bin is a node as jobs fill it.
+type bin struct {
+	node                *store.Node // nil for one that is to be made
+	cores, memory, gpus int         // that are free
+	allCores, allMemory int
+	taken               bool // a waiting job was given some of it
+}
+
+func newBin(n *store.Node, t hpc.InstanceType) *bin {
+	return &bin{node: n, cores: t.Cores, memory: t.MemoryMB, gpus: t.GPUs, allCores: t.Cores, allMemory: t.MemoryMB}
+}
+
+// memoryOf is what the job takes: without a word of it, its cores' share.
+func (b *bin) memoryOf(w waiting) int {
+	if w.MemoryMB > 0 || b.allCores == 0 {
+		return w.MemoryMB
+	}
+	return b.allMemory / b.allCores * w.Cores
+}
+
+// holds is how many jobs, or parts of them, fit.
+func (b *bin) holds(w waiting) int {
+	n := b.cores / w.Cores
+	if m := b.memoryOf(w); m > 0 {
+		n = min(n, b.memory/m)
+	}
+	if w.GPUs > 0 {
+		n = min(n, b.gpus/w.GPUs)
+	}
+	return max(n, 0)
+}
+
+func (b *bin) take(w waiting, n int) {
+	b.cores, b.memory, b.gpus = b.cores-n*w.Cores, b.memory-n*b.memoryOf(w), b.gpus-n*w.GPUs
+	b.taken = true
+}
+
+// packing puts waiting jobs on a queue's nodes, and on new ones where there is
+// none.
+type packing struct {
+	bins  []*bin // those that are there come first
+	fresh hpc.InstanceType
+	room  int // how many new ones there may be
+	made  int // how many there are
+	short int // how many more would be needed
+}
+
+func (p *packing) open() *bin {
+	b := newBin(nil, p.fresh)
+	p.bins = append(p.bins, b)
+	p.made++
+	return b
+}
+
+// put places as many of the jobs as have room and returns how many have none.
+func (p *packing) put(c crowd) (left int) {
+	w := c.waiting
+	free := slices.DeleteFunc(slices.Clone(p.bins), func(b *bin) bool { return b.holds(w) == 0 })
+	each := newBin(nil, p.fresh).holds(w)
+	if w.Nodes == 1 {
+		return p.putSingle(w, c.Count, free, each)
+	}
+	for left = c.Count; left > 0; left-- {
+		free = slices.DeleteFunc(free, func(b *bin) bool { return b.holds(w) == 0 })
+		missing := max(0, w.Nodes-len(free))
+		if missing > 0 && each == 0 {
+			return left
+		}
+		if missing > p.room-p.made {
+			p.short += missing
+			return left
+		}
+		for range missing {
+			free = append(free, p.open())
+		}
+		for _, b := range free[:w.Nodes] {
+			b.take(w, 1)
+		}
+	}
+	return 0
+}
+
+func (p *packing) putSingle(w waiting, left int, free []*bin, each int) int {
+	for _, b := range free {
+		n := min(left, b.holds(w))
+		if n > 0 {
+			b.take(w, n)
+			left -= n
+		}
+	}
+	for left > 0 && each > 0 {
+		if p.made >= p.room {
+			p.short += (left + each - 1) / each
+			break
+		}
+		n := min(left, each)
+		p.open().take(w, n)
+		left -= n
+	}
+	return left
+}
