@@ -28,22 +28,21 @@ type Config struct {
 	Store             string `yaml:"store"`               // postgres://USER@HOST/DATABASE; "" for SQLite in the data directory
 	StorePasswordFile string `yaml:"store_password_file"` // else $EHPC_STORE_PASSWORD
 
-	Region        string             `yaml:"region"`         // answered and defaulted; official clients accept only names they know
-	Zone          string             `yaml:"zone"`           // answered where the document shows a zone
-	Scheduler     string             `yaml:"scheduler"`      // of a cluster that names none
-	OsTag         string             `yaml:"os_tag"`         // of a cluster that names none
-	ManagerType   string             `yaml:"manager_type"`   // instance types where none is named
-	LoginType     string             `yaml:"login_type"`     //
-	ComputeType   string             `yaml:"compute_type"`   //
-	InstanceTypes []hpc.InstanceType `yaml:"instance_types"` // replaces the built-in table
-	Overcommit    Overcommit         `yaml:"overcommit"`     // of the local provider
-	Network       string             `yaml:"network"`        // IPv4 prefix that clusters get their /24 from
-	MaxNodes      int                `yaml:"max_nodes"`      // per cluster
-
-	AutoscaleMinute time.Duration     `yaml:"autoscale_minute"` // that auto scaling counts in; shorter in tests
-	MaxClusters     int               `yaml:"max_clusters"`     // per owner
-	KeyPairs        map[string]string `yaml:"key_pairs"`        // name -> public key, for root on login nodes
-	InputFiles      InputFiles        `yaml:"input_files"`      // that jobs name by a URL
+	Region          string             `yaml:"region"`           // answered and defaulted; official clients accept only names they know
+	Zone            string             `yaml:"zone"`             // answered where the document shows a zone
+	Scheduler       string             `yaml:"scheduler"`        // of a cluster that names none
+	OsTag           string             `yaml:"os_tag"`           // of a cluster that names none
+	ManagerType     string             `yaml:"manager_type"`     // instance types where none is named
+	LoginType       string             `yaml:"login_type"`       //
+	ComputeType     string             `yaml:"compute_type"`     //
+	InstanceTypes   []hpc.InstanceType `yaml:"instance_types"`   // replaces the built-in table
+	Overcommit      Overcommit         `yaml:"overcommit"`       // of the local provider
+	Network         string             `yaml:"network"`          // IPv4 prefix that clusters get their /24 from
+	MaxNodes        int                `yaml:"max_nodes"`        // per cluster
+	AutoscaleMinute time.Duration      `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
+	MaxClusters     int                `yaml:"max_clusters"`     // per owner
+	KeyPairs        map[string]string  `yaml:"key_pairs"`        // name -> public key, for root on login nodes
+	InputFiles      InputFiles         `yaml:"input_files"`      // that jobs name by a URL
 }
 
 // InputFiles is what the service fetches for SubmitJob's InputFileUrl.

@@ -1,6 +1,7 @@
 package ehpctest
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -75,7 +76,7 @@ func TestAClusterGrowsWithItsQueueAndShrinksAgain(t *testing.T) {
 		}
 	}
 	p.Until(t, "it is back to none", func() bool { return len(p.added(t, id)) == 0 })
-	for _, words := range [][]string{{"added to queue workq", "jobs wait", "at most 4 compute nodes"}, {"is drained", "idle at 2 checks"}, {"is released", "after it was drained"}} {
+	for _, words := range [][]string{{"added to queue workq", "waiting jobs: ", "nodes of the queue: 0"}, {"is drained", "idle at 2 checks"}, {"is released", "after it was drained"}} {
 		if !p.told(t, id, words...) {
 			t.Errorf("the cluster's log does not tell that a node %q", words)
 		}
@@ -160,6 +161,26 @@ func TestNodesThatAreNotIdleForSureStay(t *testing.T) {
 	}
 	must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "EnableAutoShrink", "true", "ShrinkIdleTimes", "2"))
 	p.Until(t, "the one that is named no more is gone", func() bool { return left(busy, broken) })
+}
+
+func TestANodeOnItsWayOutComesBackWhenShrinkingIsSwitchedOff(t *testing.T) {
+	t.Parallel()
+	w, p, id := scaled(t, 1, time.Hour)
+	sched := w.SchedulerOf(id)
+	raw := func() string {
+		nodes, err := sched.Nodes(t.Context())
+		must(t, err)
+		return nodes[0].Raw
+	}
+	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error { // as a service leaves it that is killed between drain and release
+		must(t, tx.NoteIdle(ctx, p.rows(t, id)[2].ID, 2))
+		return tx.SetScale(ctx, &store.ScaleConfig{ClusterID: id, Settings: hpc.DefaultScale}, nil)
+	}))
+	must(t, sched.Drain(t.Context(), "compute000", "ehpc: idle, it is to be released"))
+	p.Until(t, "it is in service again", func() bool { return raw() == "idle" })
+	if !p.told(t, id, "compute000", "is kept", "does not shrink any more") {
+		t.Error("the log does not tell of it")
+	}
 }
 
 // runsOn finds the node of the only job that runs.

@@ -58,7 +58,7 @@ func (ctl *Control) scaleCluster(ctx context.Context, clusterID string) error {
 		if err := v.read(ctx, tx, c, seen, cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)); err != nil {
 			return err
 		}
-		if !c.Wanted || c.Status != hpc.ClusterRunning || !v.on() {
+		if !c.Wanted || c.Status != hpc.ClusterRunning || !v.active() {
 			return nil
 		}
 		steps = planScale(now, v)
@@ -89,7 +89,7 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 		return nil, seen, err
 	}
 	kind := cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)
-	if err := v.read(ctx, tx, c, seen, kind); err != nil || !v.on() {
+	if err := v.read(ctx, tx, c, seen, kind); err != nil || !v.active() {
 		return nil, seen, err
 	}
 	cv := &clusterView{Cluster: c, Nodes: v.Nodes, Present: map[string]bool{}}
@@ -99,13 +99,24 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 	if v.Sched = ctl.observeSched(ctx, cv); v.Sched == nil {
 		return v, seen, nil
 	}
-	if seen, err = ctl.queues.observe(ctx, ctl.Links.Scheduler(cv.manager().ID), c); err != nil {
+	seen, known := ctl.observeQueue(ctx, cv.manager(), c)
+	if !known {
 		v.Sched = nil
-		return v, scheduler.Observation{}, nil //nolint:nilerr // not known is busy; the loop of jobs tells of it
+		return v, seen, nil
 	}
 	v.Waiting = waitingJobs(v.Jobs, seen)
 	v.Quiet = ctl.observeQuiet(ctx, v, now)
 	return v, seen, nil
+}
+
+// observeQueue asks the scheduler for its jobs. The loop that follows them tells
+// of what goes wrong.
+func (ctl *Control) observeQueue(ctx context.Context, manager *store.Node, c *store.Cluster) (seen scheduler.Observation, known bool) {
+	seen, err := ctl.queues.observe(ctx, ctl.Links.Scheduler(manager.ID), c)
+	if err != nil {
+		return scheduler.Observation{}, false
+	}
+	return seen, true
 }
 
 // read fills in the rows.
@@ -122,7 +133,7 @@ func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, see
 	if v.Queues, err = tx.Queues(ctx, c.ID); err != nil {
 		return err
 	}
-	if v.Nodes, err = tx.Nodes(ctx, c.ID); err != nil || !v.on() {
+	if v.Nodes, err = tx.Nodes(ctx, c.ID); err != nil || !v.active() {
 		return err
 	}
 	if v.Jobs, err = tx.OpenJobs(ctx, c.ID); err != nil {
@@ -181,7 +192,11 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 	case addNodes:
 		return ctl.addNodes(ctx, tx, c, v, row, s, now)
 	case addNone:
-		row.Said[s.Queue] = s.Reason
+		if s.Reason == "" {
+			delete(row.Said, s.Queue)
+			return nil
+		}
+		row.Said[s.Queue] = s.Limit
 		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, fmt.Sprintf("no node is added to queue %s: %s", s.Queue, s.Reason), now)
 	case countIdle:
 		return tx.NoteIdle(ctx, s.Node.ID, s.Count)

@@ -15,7 +15,7 @@ type scaleAct string
 
 const (
 	addNodes    scaleAct = "add nodes"
-	addNone     scaleAct = "add none"       // though some are needed: only told
+	addNone     scaleAct = "add none"       // though some are needed: only told, and once; without a reason: not any more
 	resetNode   scaleAct = "reset"          // its machine is made anew
 	giveUpNode  scaleAct = "give up"        // it goes, with its machine
 	countIdle   scaleAct = "count"          // a check found it idle, or not any more: not told
@@ -33,6 +33,7 @@ type scaleStep struct {
 	Job    *store.Job       // of hinderJob
 	Count  int              // of nodes, or of checks
 	Type   hpc.InstanceType // of nodes to add
+	Limit  string           // of addNone: what keeps the queue from growing
 	Reason string
 }
 
@@ -102,7 +103,12 @@ func (v *scaleView) of(queue string) hpc.QueueScale {
 	return hpc.QueueScale{Grow: v.Config.Settings.Grow, Shrink: v.Config.Settings.Shrink}
 }
 
-func (v *scaleView) on() bool {
+// active tells whether there may be something to do: some queue grows or
+// shrinks, or did until now.
+func (v *scaleView) active() bool {
+	if slices.ContainsFunc(v.Nodes, func(n *store.Node) bool { return n.Idle > 0 }) {
+		return true // one may be drained already
+	}
 	on := func(s hpc.QueueScale) bool { return s.Grow || s.Shrink }
 	return slices.ContainsFunc(v.Queues, func(q *store.Queue) bool { return on(v.of(q.Name)) })
 }
@@ -183,19 +189,22 @@ func (p *scalePlanner) grow(queue string) {
 	if n < wish+pack.short && n < set.MinPerCycle && !set.AutoMin {
 		n = 0
 	}
-	why := fmt.Sprintf("%d jobs wait, the queue has %d nodes", count, have)
+	why := fmt.Sprintf("waiting jobs: %d, nodes of the queue: %d", count, have)
+	limit := p.limits(set)
 	switch {
 	case count == 0 || pack.made == 0 && missing > 0:
 		why = fmt.Sprintf("the queue has %d nodes and is to have %d at least", have, set.MinNodes)
 	case n < wish || pack.short > 0:
-		why += fmt.Sprintf(", %d more would be needed; %s", pack.made+pack.short, p.limits(queue, set, have))
+		why += fmt.Sprintf(", and %d more would be needed; %s", pack.made+pack.short, limit)
 	}
 	p.added += n
 	switch {
 	case n > 0:
 		p.add(scaleStep{Act: addNodes, Queue: queue, Count: n, Type: pack.fresh, Reason: why})
-	case wish+pack.short > 0 && p.Config.Said[queue] != why:
-		p.add(scaleStep{Act: addNone, Queue: queue, Reason: why})
+	case wish+pack.short > 0 && p.Config.Said[queue] != limit:
+		p.add(scaleStep{Act: addNone, Queue: queue, Limit: limit, Reason: why})
+	case wish+pack.short == 0 && p.Config.Said[queue] != "":
+		p.add(scaleStep{Act: addNone, Queue: queue})
 	}
 }
 
@@ -208,7 +217,7 @@ func (p *scalePlanner) count(which func(*store.Node) bool) (n int) {
 	return n
 }
 
-func (p *scalePlanner) limits(queue string, set hpc.QueueScale, have int) string {
+func (p *scalePlanner) limits(set hpc.QueueScale) string {
 	text := fmt.Sprintf("the cluster has %d of at most %d compute nodes", p.count(func(*store.Node) bool { return true }), p.Config.Settings.MaxNodes)
 	if p.Limit < p.Config.Settings.MaxNodes {
 		text += fmt.Sprintf(" (%d of at most %d of all kinds)", len(p.Nodes), p.Limit)

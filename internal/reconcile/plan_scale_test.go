@@ -151,9 +151,14 @@ func TestWhatWasToldIsNotRepeated(t *testing.T) {
 	if len(steps) != 1 || steps[0].Act != addNone || !strings.Contains(steps[0].Reason, "2 of at most 2 compute nodes") {
 		t.Fatalf("%+v", steps)
 	}
-	v.Config.Said["workq"] = steps[0].Reason
+	v.Config.Said["workq"] = steps[0].Limit
+	v.Waiting[0].Count++
 	if steps := planScale(now, v); len(steps) != 0 {
 		t.Errorf("%+v", steps)
+	}
+	v.Waiting = nil
+	if steps := planScale(now, v); len(steps) != 1 || steps[0].Act != addNone || steps[0].Reason != "" {
+		t.Errorf("that it is over is not noted, so that it would not be told the next time: %+v", steps)
 	}
 }
 
@@ -183,7 +188,7 @@ func (w *scaleWorld) do(steps []scaleStep) {
 				w.t.Fatalf("%d nodes, at most %d and %d", n, set.MaxNodes, v.Own["workq"].MaxNodes)
 			}
 		case addNone:
-			v.Config.Said[s.Queue] = s.Reason
+			v.Config.Said[s.Queue] = s.Limit
 		case countIdle:
 			s.Node.Idle = s.Count
 		case drainIdle:

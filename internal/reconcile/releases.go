@@ -62,7 +62,9 @@ func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store
 	if err := ctl.Links.Scheduler(m.ID).Release(ctx, ids...); err != nil {
 		return err
 	}
-	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.NoteReleased(ctx, rows, time.Now())
 	})
+	ctl.scale.Wake()
+	return err
 }
