@@ -120,6 +120,37 @@ func TestWhatAQueueGrowsBy(t *testing.T) {
 			v.Sched["compute001"] = scheduler.Node{State: scheduler.NodeDrained, Reason: idleReason}
 			v.wait(1, one)
 		}, "keep compute001"},
+		{"a node that is being deleted is no room, and counts until it is gone", func(v *scaleView) {
+			v.more(1, hpc.NodeReleasing)
+			v.Nodes[1].Wanted = false
+			v.wait(9, one)
+			v.Config.Settings.MaxNodes = 2
+		}, "add 1"},
+		{"a node that starts too slowly", func(v *scaleView) {
+			v.more(1, hpc.NodeInit)
+			v.Nodes[1].Awaited = now.Add(-20 * time.Minute)
+			v.wait(1, one)
+		}, "reset compute001"},
+		{"a node that does so again", func(v *scaleView) {
+			v.more(1, hpc.NodeException)
+			v.Nodes[1].Awaited, v.Nodes[1].Resets = now.Add(-20*time.Minute), 1
+			v.wait(1, one)
+		}, "give up compute001, add 1"},
+		{"a node that may start for a second more", func(v *scaleView) {
+			v.more(1, hpc.NodeInit)
+			v.Nodes[1].Awaited = now.Add(-20*time.Minute + time.Second)
+			v.wait(1, one)
+		}, ""},
+		{"a node out of service with a job", func(v *scaleView) {
+			v.more(1, hpc.NodeException)
+			v.Nodes[1].Awaited = now.Add(-time.Hour)
+			v.Sched["compute001"] = scheduler.Node{State: scheduler.NodeBusy, CoresUsed: 4}
+		}, ""},
+		{"a node that somebody added by hand and that does not start", func(v *scaleView) {
+			v.more(1, hpc.NodeException)
+			v.Nodes[1].Awaited, v.Nodes[1].CreateMode = now.Add(-time.Hour), "manual"
+			v.wait(1, one)
+		}, "add 1"},
 		{"the scheduler does not answer", func(v *scaleView) { v.wait(9, one); v.Sched = nil }, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -137,6 +168,17 @@ func TestWhatAQueueGrowsBy(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestAnObservationThatFailedCountsAsBusy(t *testing.T) {
+	t.Parallel()
+	v := scaleViewOf(1)
+	v.Nodes[1].Idle = 2
+	v.Sched = nil
+	steps := planScale(time.Unix(1_000_000, 0), v)
+	if len(steps) != 1 || steps[0].Act != countIdle || steps[0].Count != 0 {
+		t.Errorf("%+v", steps)
 	}
 }
 
@@ -250,9 +292,11 @@ func TestAClusterIsNeverOutOfItsLimitsAndComesToRest(t *testing.T) {
 			v.Quiet[n.ID] = true
 		}
 		moves := ""
-		for range 40 {
+		for i := range 40 {
 			steps := planScale(w.now, v)
-			moves = summary(slices.DeleteFunc(slices.Clone(steps), func(s scaleStep) bool { return s.Act == countIdle }))
+			if i >= 20 {
+				moves += summary(slices.DeleteFunc(slices.Clone(steps), func(s scaleStep) bool { return s.Act == countIdle }))
+			}
 			w.do(steps)
 			w.now = w.now.Add(2 * time.Minute)
 		}
