@@ -154,7 +154,6 @@ func (p *packing) put(c crowd) (left int) {
 		return p.putSingle(w, c.Count, free, each)
 	}
 	for left = c.Count; left > 0; left-- {
-		free = slices.DeleteFunc(free, func(b *bin) bool { return b.holds(w) == 0 })
 		missing := max(0, w.Nodes-len(free))
 		if missing > 0 && each == 0 {
 			return left
@@ -166,9 +165,14 @@ func (p *packing) put(c crowd) (left int) {
 		for range missing {
 			free = append(free, p.open())
 		}
-		for _, b := range free[:w.Nodes] {
-			b.take(w, 1)
+		next := w.Nodes // those before it are full
+		for i := w.Nodes - 1; i >= 0; i-- {
+			if free[i].take(w, 1); free[i].holds(w) > 0 {
+				next--
+				free[next] = free[i]
+			}
 		}
+		free = free[next:]
 	}
 	return 0
 }
