@@ -83,16 +83,17 @@ type Control struct {
 
 	clusters, nodes, jobs, releases, commands, sweep, renewal, scale *Loop
 
-	steps  inflight
-	queues queues
-	silent silences
-	said   complaints
-	leases leases
+	steps   inflight
+	started time.Time
+	queues  queues
+	silent  silences
+	said    complaints
+	leases  leases
 }
 
 // New prepares the loops; Run runs them.
 func New(o Options) *Control {
-	ctl := &Control{Options: o}
+	ctl := &Control{Options: o, started: time.Now()}
 	ctl.clusters = newLoop("clusters", o.Limits.Every, o.Log, ctl.passClusters)
 	ctl.nodes = newLoop("nodes", o.Limits.Every, o.Log, ctl.passNodes)
 	ctl.jobs = newLoop("jobs", o.Limits.Every, o.Log, ctl.passJobs)

@@ -50,7 +50,7 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("cannot observe the scheduler: %w", err)
 	}
-	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss}
+	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss, Started: ctl.started}
 	var p jobsPlan
 	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if _, err := tx.LockCluster(ctx, c.ID); err != nil {

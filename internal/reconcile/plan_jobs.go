@@ -36,6 +36,7 @@ type jobsView struct {
 	Orphans     map[string]bool // observed tokens of ours that no row has: the store is older than the job
 	Seen        scheduler.Observation
 	MissFor     time.Duration // see Limits.Miss
+	Started     time.Time     // of this server: requests of before are not answered any more
 }
 
 // planJobs moves rows to what the scheduler shows.
@@ -58,7 +59,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	for _, row := range v.Open {
 		if row.SchedID == "" {
 			known[tokens[row.Token]] = true
-			p.unsubmitted(now, row, tokens[row.Token], v.Seen.Begun)
+			p.unsubmitted(now, row, tokens[row.Token], v)
 			continue
 		}
 		known[row.SchedID] = true
@@ -147,17 +148,19 @@ func releaseForgotten(row *store.Job, waiting []scheduler.Job, boot time.Time) b
 
 // unsubmitted is for a row without an id of the scheduler's. One that was lost
 // and is to be submitted again waits for that; an accepted job whose request was
-// never answered with an id is given up once it is old.
-func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, begun time.Time) {
+// never answered with an id is given up once it is old, or once the server that was
+// asked has gone.
+func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, v *jobsView) {
 	lost := row.PublicID != ""
-	if row.Wanted && (lost || now.Sub(row.Modified) < abandonAfter) {
+	asked := now.Sub(row.Modified) < abandonAfter && !row.Modified.Before(v.Started)
+	if row.Wanted && (lost || asked) {
 		return
 	}
 	if id != "" {
 		p.Stop = append(p.Stop, scheduler.Ref{ID: id, Token: row.Token})
 		return
 	}
-	if !lost && begun.Sub(row.Modified) < abandonAfter {
+	if !lost && v.Seen.Begun.Sub(row.Modified) < abandonAfter {
 		return // it may still be on its way
 	}
 	p.Stop = append(p.Stop, scheduler.Ref{Token: row.Token})

@@ -120,6 +120,11 @@ func TestPlanJobs(t *testing.T) {
 		if p := plan([]*store.Job{r}, seen); len(p.Stop) != 0 {
 			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Stop)
 		}
+		seen.Begun = now
+		v := &jobsView{ClusterID: "c", Open: []*store.Job{r}, Names: map[int]string{}, Seen: seen, Started: now}
+		if p := planJobs(now, v); len(p.Stop) != 1 {
+			t.Errorf("one whose request went with the server that it was made to was not: %v", p.Stop)
+		}
 	})
 	t.Run("a job that a deleted account submitted on a node is not wanted", func(t *testing.T) {
 		v := &jobsView{ClusterID: "c", Names: map[int]string{20000: "worker"}, Gone: map[int]bool{20000: true},

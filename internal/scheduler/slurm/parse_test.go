@@ -334,9 +334,11 @@ func TestWhatACrashLeaves(t *testing.T) {
 	if err != nil || len(nodes) < 2 || nodes[0].Mistaken || !nodes[1].Mistaken {
 		t.Errorf("the nodes are %+v, %v", nodes, err)
 	}
-	jobs, err := parseQueue([]byte(queued("55", "55", "N/A", "ehpctok", "1", "2026-11-23T21:15:03", "N/A", "PENDING", launchFailed,
-		"20001", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o")))
-	if err != nil || len(jobs) != 1 || !jobs[0].Refused || jobs[0].Held {
-		t.Errorf("the queue is %+v, %v", jobs, err)
+	for _, reason := range []string{launchFailed, "launch failed requeued held"} {
+		jobs, err := parseQueue([]byte(queued("55", "55", "N/A", "ehpctok", "1", "2026-11-23T21:15:03", "N/A", "PENDING", reason,
+			"20001", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o")))
+		if err != nil || len(jobs) != 1 || !jobs[0].Refused || jobs[0].Held {
+			t.Errorf("the queue is %+v, %v", jobs, err)
+		}
 	}
 }

@@ -48,7 +48,8 @@ func parseQueue(out []byte) ([]scheduler.Job, error) {
 }
 
 // launchFailed is why a job waits that slurmd would not start, for one thing since
-// a controller that was killed gave it out a second time.
+// a controller that was killed gave it out a second time. squeue shows it with
+// spaces.
 const launchFailed = "launch_failed_requeued_held"
 
 // Indexes into queueFields.
@@ -90,7 +91,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	if job.Array != "" {
 		job.Stdout, job.Stderr = arrayOutput(job.Stdout, f[fJob], job.Array), arrayOutput(job.Stderr, f[fJob], job.Array)
 	}
-	job.Refused = job.State == hpc.JobPending && job.Reason == launchFailed
+	job.Refused = job.State == hpc.JobPending && strings.ReplaceAll(job.Reason, " ", "_") == launchFailed
 	job.Held = job.State == hpc.JobPending && strings.HasPrefix(job.Reason, "JobHeld")
 	if job.Reason == "None" {
 		job.Reason = ""
