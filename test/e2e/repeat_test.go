@@ -26,7 +26,7 @@ func testGivingUp(t *testing.T, c *rig.Cluster) {
 		params := submitParams(c, hopper, name, "echo "+name+" >> names", false)
 		id := ""
 		for try := 0; id == ""; try++ {
-			patience := time.Duration(random.Int64N(int64(80 * time.Millisecond)))
+			patience := time.Duration(random.Int64N(int64(10 * time.Millisecond << (2 * try)))) // a submission takes some 10 ms
 			if try == 3 {
 				patience = rig.ComeUp
 			}
