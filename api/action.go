@@ -13,7 +13,7 @@ type Action struct {
 	Name      string          `json:"name"`
 	Aliases   []string        `json:"aliases,omitempty"`
 	Group     string          `json:"group"`
-	InSpec    bool            `json:"in_spec"` // false: known from the SDKs alone
+	InSpec    bool            `json:"in_spec"` // false: known from the SDKs alone, or our own
 	ReadOnly  bool            `json:"readonly"`
 	Async     bool            `json:"async"`          // the answer comes before the work is done
 	Poll      string          `json:"poll,omitempty"` // the action that shows the result

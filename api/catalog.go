@@ -92,6 +92,10 @@ func Spec() *Catalog { return loaded() }
 // Actions returns every action of the API, by group in display order.
 func Actions() []*Action { return loaded().Actions }
 
+// Own tells whether the action is this service's alone: the API has no word for
+// what it does.
+func (a *Action) Own() bool { return a.Group == "own" }
+
 // Lookup finds an action by its name or by one of its other spellings.
 func Lookup(name string) (*Action, bool) {
 	a, ok := loaded().byName[name]

@@ -11,8 +11,9 @@ import (
 func TestTheCatalogueIsSound(t *testing.T) {
 	t.Parallel()
 	c := Spec()
-	if len(c.Actions) != 152 {
-		t.Errorf("there are %d actions, want 152", len(c.Actions))
+	theirs := slices.DeleteFunc(slices.Clone(c.Actions), (*Action).Own)
+	if len(theirs) != 152 {
+		t.Errorf("the API has %d actions, want 152", len(theirs))
 	}
 	for _, a := range c.Actions {
 		t.Run(a.Name, func(t *testing.T) {

@@ -32,7 +32,10 @@ func standing(a *api.Action) string {
 	} else {
 		lines = append(lines, "**Not built:** it answers `NotImplemented` (HTTP 501).")
 	}
-	if !a.InSpec {
+	switch {
+	case a.Own():
+		lines = append(lines, "It is of this service alone: neither the API document nor the SDKs have it.")
+	case !a.InSpec:
 		lines = append(lines, "The API document does not have it; the SDKs do.")
 	}
 	if a.ReadOnly {

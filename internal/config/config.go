@@ -28,21 +28,23 @@ type Config struct {
 	Store             string `yaml:"store"`               // postgres://USER@HOST/DATABASE; "" for SQLite in the data directory
 	StorePasswordFile string `yaml:"store_password_file"` // else $EHPC_STORE_PASSWORD
 
-	Region          string             `yaml:"region"`           // answered and defaulted; official clients accept only names they know
-	Zone            string             `yaml:"zone"`             // answered where the document shows a zone
-	Scheduler       string             `yaml:"scheduler"`        // of a cluster that names none
-	OsTag           string             `yaml:"os_tag"`           // of a cluster that names none
-	ManagerType     string             `yaml:"manager_type"`     // instance types where none is named
-	LoginType       string             `yaml:"login_type"`       //
-	ComputeType     string             `yaml:"compute_type"`     //
-	InstanceTypes   []hpc.InstanceType `yaml:"instance_types"`   // replaces the built-in table
-	Overcommit      Overcommit         `yaml:"overcommit"`       // of the local provider
-	Network         string             `yaml:"network"`          // IPv4 prefix that clusters get their /24 from
-	MaxNodes        int                `yaml:"max_nodes"`        // per cluster
-	AutoscaleMinute time.Duration      `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
-	MaxClusters     int                `yaml:"max_clusters"`     // per owner
-	KeyPairs        map[string]string  `yaml:"key_pairs"`        // name -> public key, for root on login nodes
-	InputFiles      InputFiles         `yaml:"input_files"`      // that jobs name by a URL
+	Region          string                     `yaml:"region"`           // answered and defaulted; official clients accept only names they know
+	Zone            string                     `yaml:"zone"`             // answered where the document shows a zone
+	Scheduler       string                     `yaml:"scheduler"`        // of a cluster that names none
+	OsTag           string                     `yaml:"os_tag"`           // of a cluster that names none
+	ManagerType     string                     `yaml:"manager_type"`     // instance types where none is named
+	LoginType       string                     `yaml:"login_type"`       //
+	ComputeType     string                     `yaml:"compute_type"`     //
+	InstanceTypes   []hpc.InstanceType         `yaml:"instance_types"`   // replaces the built-in table
+	SpotPrices      map[string][]hpc.SpotPrice `yaml:"spot_prices"`      // by instance type, in the order of time
+	Currency        string                     `yaml:"currency"`         // of all prices
+	Overcommit      Overcommit                 `yaml:"overcommit"`       // of the local provider
+	Network         string                     `yaml:"network"`          // IPv4 prefix that clusters get their /24 from
+	MaxNodes        int                        `yaml:"max_nodes"`        // per cluster
+	AutoscaleMinute time.Duration              `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
+	MaxClusters     int                        `yaml:"max_clusters"`     // per owner
+	KeyPairs        map[string]string          `yaml:"key_pairs"`        // name -> public key, for root on login nodes
+	InputFiles      InputFiles                 `yaml:"input_files"`      // that jobs name by a URL
 }
 
 // InputFiles is what the service fetches for SubmitJob's InputFileUrl.
@@ -99,6 +101,7 @@ func Default() Config {
 		LoginType:       "ecs.n1.small",
 		ComputeType:     "ecs.n1.medium",
 		InstanceTypes:   instanceTypes,
+		Currency:        "CNY",
 		Overcommit:      Overcommit{Cores: 16, Memory: 2},
 		Network:         "10.240.0.0/12",
 		MaxNodes:        200,
@@ -183,9 +186,17 @@ func (c *Config) Check() error {
 	names := map[string]bool{}
 	for i, t := range c.InstanceTypes {
 		fault(t.Name == "" || names[t.Name], "instance_types[%d].name %q is empty or twice there", i, t.Name)
-		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || !within(t.Price, 0, 1e9), "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
+		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || !within(t.Price, 0, maxPrice), "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
 		names[t.Name] = true
 	}
+	for _, name := range slices.Sorted(maps.Keys(c.SpotPrices)) {
+		fault(!names[name], "spot_prices %q is no instance type", name)
+		for i, p := range c.SpotPrices[name] {
+			fault(!within(p.Price, 0, maxPrice), "spot_prices.%s[%d].price %v is no price", name, i, p.Price)
+			fault(p.From.IsZero() || i > 0 && !p.From.After(c.SpotPrices[name][i-1].From), "spot_prices.%s[%d].from is not given, or not after the one before it", name, i)
+		}
+	}
+	fault(c.Currency == "" || len(c.Currency) > 8, "currency %.20q is no short name such as CNY", c.Currency)
 	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {
 		fault(!names[t.name], "%s %q is no instance type", t.key, t.name)
 	}
@@ -195,6 +206,12 @@ func (c *Config) Check() error {
 	}
 	return errors.Join(faults...)
 }
+
+// maxPrice is more than any machine costs in an hour, in units of the currency.
+const maxPrice = 1e6
+
+// Tariff is what the instance types cost.
+func (c *Config) Tariff() hpc.Tariff { return hpc.Tariff{Types: c.Types(), Spot: c.SpotPrices} }
 
 // within tells whether a figure is a number in a range; YAML has some that are none.
 func within(x, least, most float64) bool { return x >= least && x <= most }

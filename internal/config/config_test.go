@@ -53,6 +53,19 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	})
+	t.Run("spot prices follow one another in time", func(t *testing.T) {
+		c, err := Load(write(t, "spot_prices:\n  ecs.c5.large: [{from: 2026-01-01T00:00:00Z, price: 0.1}, {from: 2026-01-01T08:00:00Z, price: 0.3}]\n"))
+		at := time.Date(2026, 1, 1, 9, 0, 0, 0, time.UTC)
+		if got := c.Tariff().SpotPrice("ecs.c5.large", at); err != nil || got != 0.3 {
+			t.Errorf("the price is %v, err %v", got, err)
+		}
+		_, err = Load(write(t, "spot_prices:\n  none: [{from: 2026-01-01T00:00:00Z, price: .nan}, {from: 2025-01-01T00:00:00Z, price: 1}]\ncurrency: ''\n"))
+		for _, want := range []string{`spot_prices "none"`, "spot_prices.none[0].price NaN", "spot_prices.none[1].from", "currency"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("err = %v, want it to name %s", err, want)
+			}
+		}
+	})
 	t.Run("a second document is refused and not passed over", func(t *testing.T) {
 		if _, err := Load(write(t, "region: x\n---\nmax_nodes: 3\n")); err == nil || !strings.Contains(err.Error(), "second document") {
 			t.Errorf("err = %v", err)

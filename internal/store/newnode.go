@@ -12,7 +12,7 @@ import (
 // NewNode is the row of a node that is wanted.
 func NewNode(c *Cluster, roles []hpc.Role, t hpc.InstanceType, hostname, queue string, now time.Time) *Node {
 	n := &Node{ID: "i-" + strings.ToLower(rand.Text()[:20]), ClusterID: c.ID, Hostname: hostname, Roles: roles, InstanceType: t,
-		ImageID: c.ImageID, CreateMode: "manual", Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now, Awaited: now}
+		ImageID: c.ImageID, CreateMode: "manual", SpotStrategy: hpc.NoSpot, Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now, Awaited: now}
 	if n.HasRole(hpc.RoleCompute) {
 		n.Queue = queue
 	}

@@ -16,33 +16,35 @@ import (
 type Node struct {
 	bun.BaseModel `bun:"table:nodes"`
 
-	ID           string `bun:",pk"`
-	ClusterID    string
-	Rev          int64
-	Hostname     string
-	Roles        []hpc.Role       `bun:",type:text"`
-	InstanceType hpc.InstanceType `bun:",type:text"` // as it was when the node was asked for
-	ImageID      string
-	Queue        string
-	CreateMode   string // manual or Autoscale
-	Status       hpc.NodeStatus
-	Reason       string // why it is in exception, or what it waits for
-	Wanted       bool   // false once it is to be removed
-	Force        bool   // remove it even while it is busy
-	Address      string
-	BootID       string // of the machine that was last set up
-	Plan         string // hash of the plan its agent applied last
-	SchedState   string // the scheduler's own word
-	CoresUsed    int
-	MemoryUsed   int       // MB
-	Attempts     int       // failures in a row of its present step
-	RetryAt      time.Time `bun:",nullzero"`
-	Created      time.Time
-	Changed      time.Time // of Status
-	Awaited      time.Time `bun:",nullzero"` // since when it is not in service and should be
-	Idle         int       // checks in a row that found it without work
-	Resets       int       // how often it was made anew for not being in service in time
-	Seq          int64     // of its last change that listings filter by, in the cluster's listing
+	ID             string `bun:",pk"`
+	ClusterID      string
+	Rev            int64
+	Hostname       string
+	Roles          []hpc.Role       `bun:",type:text"`
+	InstanceType   hpc.InstanceType `bun:",type:text"` // as it was when the node was asked for
+	ImageID        string
+	Queue          string
+	CreateMode     string // manual or Autoscale
+	SpotStrategy   hpc.SpotStrategy
+	SpotPriceLimit float64 // per hour, of SpotWithPriceLimit
+	Status         hpc.NodeStatus
+	Reason         string // why it is in exception, or what it waits for
+	Wanted         bool   // false once it is to be removed
+	Force          bool   // remove it even while it is busy
+	Address        string
+	BootID         string // of the machine that was last set up
+	Plan           string // hash of the plan its agent applied last
+	SchedState     string // the scheduler's own word
+	CoresUsed      int
+	MemoryUsed     int       // MB
+	Attempts       int       // failures in a row of its present step
+	RetryAt        time.Time `bun:",nullzero"`
+	Created        time.Time
+	Changed        time.Time // of Status
+	Awaited        time.Time `bun:",nullzero"` // since when it is not in service and should be
+	Idle           int       // checks in a row that found it without work
+	Resets         int       // how often it was made anew for not being in service in time
+	Seq            int64     // of its last change that listings filter by, in the cluster's listing
 }
 
 // HasRole tells whether the node does the role's work.
