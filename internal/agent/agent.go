@@ -39,6 +39,7 @@ type Agent struct {
 	files    files
 	journal  journal
 	commands sync.WaitGroup
+	looks    looks         // at file systems, that have not come back
 	ended    chan struct{} // a command has, since Watch looked last
 	runs     chan struct{} // a job's run has begun or ended, likewise
 

@@ -31,6 +31,7 @@ type Agent struct {
 	Files     map[string]string // "account path" -> content
 	denied    bool
 	sessions  int
+	ails      func(*hpc.NodeHealth)
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -86,6 +87,26 @@ func (a *Agent) State(context.Context) (hpc.NodeState, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return hpc.NodeState{BootID: a.bootID, Sessions: a.sessions}, nil
+}
+
+// Health finds the node sound, but for what Ail says.
+func (a *Agent) Health(context.Context) (hpc.NodeHealth, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	h := hpc.NodeHealth{Clock: time.Now(),
+		Disks:  []hpc.Disk{{Path: "/", Size: 10 << 30, Free: 5 << 30, Inodes: 1e6, FreeInodes: 5e5}, {Path: "/tmp", Size: 1 << 30, Free: 1 << 30}},
+		Shares: []hpc.Share{{Path: "/home"}, {Path: "/opt"}, {Path: "/ehpc/claims"}}}
+	if a.ails != nil {
+		a.ails(&h)
+	}
+	return h, nil
+}
+
+// Ail has the node's health changed before it is told; nil for a sound node.
+func (a *Agent) Ail(how func(*hpc.NodeHealth)) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.ails = how
 }
 
 // LogIn has so many people logged in on the node.

@@ -231,6 +231,9 @@ func (absent) Apply(context.Context, hpc.NodePlan) error { return link.ErrAbsent
 func (absent) State(context.Context) (hpc.NodeState, error) {
 	return hpc.NodeState{}, link.ErrAbsent
 }
+func (absent) Health(context.Context) (hpc.NodeHealth, error) {
+	return hpc.NodeHealth{}, link.ErrAbsent
+}
 func (absent) StartCommand(context.Context, hpc.Command) error { return link.ErrAbsent }
 func (absent) CommandResult(context.Context, string) (hpc.CommandResult, error) {
 	return hpc.CommandResult{}, link.ErrAbsent

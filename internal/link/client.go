@@ -62,6 +62,13 @@ func (c *Client) State(ctx context.Context) (hpc.NodeState, error) {
 	return state, err
 }
 
+// Health implements Node.
+func (c *Client) Health(ctx context.Context) (hpc.NodeHealth, error) {
+	var health hpc.NodeHealth
+	err := c.call(ctx, callTimeout, "health", nothing{}, &health)
+	return health, err
+}
+
 // StartCommand implements Node.
 func (c *Client) StartCommand(ctx context.Context, cmd hpc.Command) error {
 	return c.call(ctx, callTimeout, "start-command", cmd, nil)
@@ -115,6 +122,9 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 	}))
 	mux.Handle("/node/state", serve(func(ctx context.Context, _ nothing) (hpc.NodeState, error) {
 		return n.State(ctx)
+	}))
+	mux.Handle("/node/health", serve(func(ctx context.Context, _ nothing) (hpc.NodeHealth, error) {
+		return n.Health(ctx)
 	}))
 	mux.Handle("/node/start-command", serve(func(ctx context.Context, cmd hpc.Command) (nothing, error) {
 		return nothing{}, n.StartCommand(ctx, cmd)

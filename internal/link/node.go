@@ -21,6 +21,9 @@ type Node interface {
 	Rejoin(ctx context.Context) error
 	// State reports on the node.
 	State(ctx context.Context) (hpc.NodeState, error)
+	// Health looks whether the node is sound. A file system that hangs does not
+	// hold it up.
+	Health(ctx context.Context) (hpc.NodeHealth, error)
 	// StartCommand starts a command, once per id.
 	StartCommand(ctx context.Context, cmd hpc.Command) error
 	// CommandResult tells how a command stands; ErrUnknownCommand if it was never started here.
