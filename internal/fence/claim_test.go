@@ -90,7 +90,7 @@ func TestAJobRunsOnce(t *testing.T) {
 		t.Parallel()
 		j := accepted(t, rerunable)
 		must(t, j.NoteEnd(claims(t, j, first, Begin, 0), 3, now))
-		must(t, j.noteNodeDeath("ehpct", "", "a", now))
+		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now))
 		claims(t, j, third, End, 3)
 	})
 	t.Run("a run that goes on is waited for", func(t *testing.T) {
@@ -105,10 +105,10 @@ func TestAJobRunsOnce(t *testing.T) {
 	t.Run("a killed job that may not be rerun fails", func(t *testing.T) {
 		t.Parallel()
 		j := accepted(t, nil)
-		must(t, j.noteNodeDeath("ehpct", "", "a", now)) // before anything ran: nothing to note
+		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now)) // before anything ran: nothing to note
 		claims(t, j, first, Begin, 0)
-		must(t, j.noteNodeDeath("ehpct", "", "b", now)) // another's
-		must(t, j.noteNodeDeath("ehpct", "", "a", now))
+		must(t, j.noteNodeDeath("ehpct", "", "b", "its node failed", now)) // another's
+		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now))
 		claims(t, j, second, End, killed)
 	})
 	t.Run("a script that a scheduler's signal ended was killed", func(t *testing.T) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -184,25 +185,64 @@ func (g *Guard) Changes(ctx context.Context, cursor, sum string) (scheduler.Obse
 // Down implements scheduler.Scheduler. What ran on the node is settled first, so
 // that a job which had ended there does not run again, and one which had not may.
 func (g *Guard) Down(ctx context.Context, node, reason string) error {
+	why := "its node failed: " + strings.TrimPrefix(reason, "ehpc: ")
+	err := g.onNode(ctx, node, func(job scheduler.Job) error {
+		// The script of a job on several nodes runs on one of them, but loses all.
+		for _, host := range job.Nodes {
+			if err := g.Journal.noteNodeDeath(job.Token, job.Task, host, why, time.Now()); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
+	}
+	return g.Driver.Down(ctx, node, reason)
+}
+
+// Requeue implements scheduler.Scheduler. Which runs are cut off is written down
+// first, so that one which comes to its end in the same moment does not run
+// again; and once more for those that began meanwhile.
+func (g *Guard) Requeue(ctx context.Context, node, reason string) ([]string, error) {
+	at := time.Now()
+	note := func() error {
+		err := g.onNode(ctx, node, func(job scheduler.Job) error {
+			return g.Journal.noteCut(job.Token, job.Task, job.Restarts, strings.TrimPrefix(reason, "ehpc: "), at)
+		})
+		if err != nil {
+			return fmt.Errorf("cannot requeue the jobs of node %.80q: %w", node, err)
+		}
+		return nil
+	}
+	if err := note(); err != nil {
+		return nil, err
+	}
+	ids, err := g.Driver.Requeue(ctx, node, reason)
+	if err != nil || len(ids) == 0 {
+		return ids, err
+	}
+	return ids, note()
+}
+
+// onNode calls fn for each of our jobs that is on the node.
+func (g *Guard) onNode(ctx context.Context, node string, fn func(scheduler.Job) error) error {
 	g.mu.Lock()
 	cursor := g.cursor // only the queue matters
 	g.mu.Unlock()
 	o, err := g.Driver.Observe(ctx, cursor)
 	if err != nil {
-		return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
+		return err
 	}
 	for _, job := range o.Queue {
 		if job.Token == "" || !slices.Contains(job.Nodes, node) || !tokenPattern.MatchString(job.Token) {
 			continue
 		}
-		// The script of a job on several nodes runs on one of them, but loses all.
-		for _, host := range job.Nodes {
-			if err := g.Journal.noteNodeDeath(job.Token, job.Task, host, time.Now()); err != nil {
-				return fmt.Errorf("cannot set node %.80q to down: %w", node, err)
-			}
+		if err := fn(job); err != nil {
+			return err
 		}
 	}
-	return g.Driver.Down(ctx, node, reason)
+	return nil
 }
 
 // locks are a lock for each token.

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -142,21 +143,24 @@ func execute(argv []string) end {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot run the script: %v\n", err)
 		return end{Code: notStarted}
 	}
+	var told atomic.Bool
 	go func() {
 		for s := range signals {
 			switch s {
 			case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE: // this process's own
-			default:
-				cmd.Process.Signal(s)
+				continue
+			case syscall.SIGTERM:
+				told.Store(true)
 			}
+			cmd.Process.Signal(s)
 		}
 	}()
 	cmd.Wait()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
-		return end{Signal: int(status.Signal())}
+		return end{Signal: int(status.Signal()), Told: told.Load()}
 	}
-	return end{Code: status.ExitStatus()}
+	return end{Code: status.ExitStatus(), Told: told.Load()}
 }
 
 // leave ends this process as the script ended. A shell in its place can die by

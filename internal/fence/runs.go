@@ -21,11 +21,15 @@ type runLine struct {
 	End    *end     `json:",omitempty"`
 	Killed string   `json:",omitempty"` // why it died without an end
 	Stands bool     `json:",omitempty"`
+	Cut    string   `json:",omitempty"` // why its job is put back into the queue while it goes on
 	At     time.Time
 }
 
-// end is how the job's script ended.
-type end struct{ Code, Signal int }
+// end is how the job's script ended. Told: a SIGTERM came before.
+type end struct {
+	Code, Signal int
+	Told         bool `json:",omitempty"`
+}
 
 // The signals with which schedulers end what they gave up. A script that died by
 // one has not come to its end, whoever sent it.
@@ -48,15 +52,21 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 		return hpc.Run{}, err
 	}
 	var r hpc.Run
+	var cut runLine
+	told := false
 	each(text, func(line runLine) {
 		switch {
 		case line.Run != nil:
 			r = *line.Run
+		case line.Cut != "":
+			if cut.Cut == "" {
+				cut = line
+			}
 		case line.Stands:
 			r.Stands = true
 		case r.Over(): // the first word on it counts
 		case line.End != nil:
-			r.Ended, r.ExitCode = line.At, line.End.Code&0xff
+			r.Ended, r.ExitCode, told = line.At, line.End.Code&0xff, line.End.Told
 			if line.End.Signal > 0 {
 				r.ExitCode = min(128+line.End.Signal, 255)
 			}
@@ -73,11 +83,25 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 	if r.Ended.After(written.Add(time.Minute)) {
 		r.Ended = written
 	}
+	if cut.Cut != "" && r.Over() {
+		cutOff(&r, cut, told)
+	}
 	for _, fact := range []*string{&r.ID, &r.Own, &r.Host, &r.Boot, &r.Killed} {
 		*fact = plain(*fact)
 	}
 	r.Token, r.Task, r.N = token, task, n
 	return r, nil
+}
+
+// cutOff is for a run whose job was to be put back into the queue. What came to
+// its end by itself stands, were it in the same moment; what was told to stop did
+// not, however it ended then.
+func cutOff(r *hpc.Run, cut runLine, told bool) {
+	if r.Killed == "" && (!told || r.Ended.Before(cut.At)) {
+		r.Stands = true
+		return
+	}
+	r.Killed = cut.Cut
 }
 
 // factLimit is more than any fact that is written down of a run, in bytes. With
@@ -176,15 +200,36 @@ func (j *Journal) NoteDeath(r hpc.Run, why string, now time.Time) error {
 	return nil
 }
 
+// noteCut writes down that a job is put back into the queue, if it may run again,
+// with the run of its present start.
+func (j *Journal) noteCut(token, task string, restarts int, why string, now time.Time) error {
+	job, err := j.job(token)
+	if errors.Is(err, errNoJob) || err == nil && !job.Rerunable {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r, there, err := j.latest(token, task)
+	if err != nil || !there || r.Restarts != restarts || r.Killed != "" || r.Stands {
+		return err
+	}
+	err = add(j.runPath(token, task, r.N), 0, runLine{Cut: why, At: now.UTC()}, true)
+	if err != nil {
+		return fmt.Errorf("cannot write down that a run is cut off: %w", err)
+	}
+	return nil
+}
+
 // noteNodeDeath settles the last run of a task whose node died: what has ended
 // stands, what has not is dead.
-func (j *Journal) noteNodeDeath(token, task, host string, now time.Time) error {
+func (j *Journal) noteNodeDeath(token, task, host, why string, now time.Time) error {
 	r, there, err := j.latest(token, task)
 	if err != nil || !there || r.Host != host {
 		return err
 	}
 	if !r.Over() {
-		return j.NoteDeath(r, "its node failed", now)
+		return j.NoteDeath(r, why, now)
 	}
 	if r.Killed != "" || r.Stands {
 		return nil

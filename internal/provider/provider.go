@@ -6,6 +6,7 @@ package provider
 import (
 	"context"
 	"errors"
+	"time"
 
 	"ehpc/internal/hpc"
 )
@@ -41,9 +42,19 @@ type Provider interface {
 	// Fits tells whether machines of these types could be made beside what runs:
 	// nil, or an error wrapping ErrNoCapacity that says what is short.
 	Fits(ctx context.Context, types []hpc.InstanceType) error
-	// Watch calls changed whenever a machine ended, until ctx is done. It may
-	// call it too often; it may miss none for longer than a second.
+	// Watch calls changed whenever a machine ended or is to be taken back, until
+	// ctx is done. It may call it too often; it may miss none for longer than a
+	// second.
 	Watch(ctx context.Context, changed func())
+}
+
+// Reclaimer is a provider that can be told to take a machine back, as a market
+// for preemptible machines does by itself.
+type Reclaimer interface {
+	// Reclaim gives the machine notice: it ends at that time, whatever runs on it;
+	// with one that has passed, now. A notice is never put off. It is an error if
+	// the machine does not run.
+	Reclaim(ctx context.Context, id string, at time.Time) error
 }
 
 // Spec says what machine to make.
@@ -64,6 +75,9 @@ type Machine struct {
 	Address   string // IPv4 in the cluster's network
 	State     State
 	BootID    string // changes when the machine is made anew
+	// Reclaim is when the provider takes it back, or took it: zero for a machine
+	// that it lets alone. One that is made anew is another.
+	Reclaim time.Time
 }
 
 // State is whether a machine lives.

@@ -46,6 +46,9 @@ func Handler(s Scheduler) http.Handler {
 	mux.Handle("/scheduler/down", serve(func(ctx context.Context, q nodeQuestion) (nothing, error) {
 		return nothing{}, s.Down(ctx, q.Node, q.Reason)
 	}))
+	mux.Handle("/scheduler/requeue", serve(func(ctx context.Context, q nodeQuestion) ([]string, error) {
+		return s.Requeue(ctx, q.Node, q.Reason)
+	}))
 	mux.Handle("/scheduler/move", serve(func(ctx context.Context, q moveQuestion) (nothing, error) {
 		return nothing{}, s.Move(ctx, q.Node, q.Queue)
 	}))

@@ -128,6 +128,19 @@ func (r remote) Down(ctx context.Context, node, reason string) error {
 	return r.call(ctx, "down", nodeQuestion{node, reason}, nil)
 }
 
+func (r remote) Requeue(ctx context.Context, node, reason string) ([]string, error) {
+	var ids bounded[string]
+	if err := r.call(ctx, "requeue", nodeQuestion{node, reason}, &ids); err != nil {
+		return nil, err
+	}
+	for _, id := range ids {
+		if id == "" || len(id) > idLimit {
+			return nil, fmt.Errorf("cannot requeue: the node answered with a job id of %d bytes", len(id))
+		}
+	}
+	return ids, nil
+}
+
 func (r remote) Remove(ctx context.Context, node string) error {
 	return r.call(ctx, "remove", nodeQuestion{Node: node}, nil)
 }

@@ -47,6 +47,10 @@ type Driver interface {
 	Resume(ctx context.Context, node string) error
 	// Down tells the scheduler that a node is dead: its jobs are requeued or failed now.
 	Down(ctx context.Context, node, reason string) error
+	// Requeue puts the jobs that run on a node back into the queue, as soon as
+	// their processes have ended, and returns their ids. Those that may not run
+	// again go on. What is repeated finds nothing left to do.
+	Requeue(ctx context.Context, node, reason string) (ids []string, err error)
 	// Move puts a node into another queue. The jobs that run on it go on.
 	Move(ctx context.Context, node, queue string) error
 	// Remove forgets a node. ErrBusy while it has work; unknown names are not an error.

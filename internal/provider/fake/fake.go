@@ -40,7 +40,10 @@ type Provider struct {
 	locks    map[string]*sync.Mutex // by machine id
 }
 
-var _ provider.Provider = (*Provider)(nil)
+var (
+	_ provider.Provider  = (*Provider)(nil)
+	_ provider.Reclaimer = (*Provider)(nil)
+)
 
 type cluster struct {
 	subnet    int
@@ -208,12 +211,7 @@ func (p *Provider) end(id string) {
 	m.State = provider.Dead
 	stop := m.stop
 	m.stop = nil
-	for w := range p.watchers {
-		select {
-		case w <- struct{}{}:
-		default: // it has news to fetch already
-		}
-	}
+	p.tell()
 	p.mu.Unlock()
 	if stop != nil {
 		stop()
@@ -263,13 +261,13 @@ func (p *Provider) fits(types []hpc.InstanceType, except string) error {
 	return nil
 }
 
-// Watch calls changed after every end, and at first if a machine is dead.
+// Watch calls changed after every end and notice, and at first if there was one.
 func (p *Provider) Watch(ctx context.Context, changed func()) {
 	news := make(chan struct{}, 1)
 	p.mu.Lock()
 	p.watchers[news] = true
 	for _, m := range p.machines {
-		if m.State == provider.Dead && len(news) == 0 {
+		if (m.State == provider.Dead || !m.Reclaim.IsZero()) && len(news) == 0 {
 			news <- struct{}{}
 		}
 	}

@@ -18,6 +18,7 @@ const (
 	Destroy       Op = "Destroy"
 	List          Op = "List"
 	Fits          Op = "Fits"
+	Reclaim       Op = "Reclaim"
 )
 
 // Point is a place in a method.

@@ -64,7 +64,10 @@ type Provider struct {
 	crash func(point string) bool // for tests: stop here as if killed
 }
 
-var _ provider.Provider = (*Provider)(nil)
+var (
+	_ provider.Provider  = (*Provider)(nil)
+	_ provider.Reclaimer = (*Provider)(nil)
+)
 
 // New checks the host and takes up what the directory holds. Errors that wrap
 // provider.ErrHost say what to install or how to run. It makes this process the
@@ -116,7 +119,7 @@ func (p *Provider) takeUp(ctx context.Context) error {
 	}
 	for _, rec := range records {
 		if rec.Phase == made {
-			p.inits.add(rec.BootID, rec.Init)
+			p.inits.add(rec)
 		}
 	}
 	p.network.Lock()

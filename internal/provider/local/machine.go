@@ -144,7 +144,7 @@ func (p *Provider) start(ctx context.Context, rec record, rootfs string) (record
 	if err := p.saveRecord(rec); err != nil {
 		return rec, err
 	}
-	p.inits.add(rec.BootID, rec.Init)
+	p.inits.add(rec)
 	p.log.Info("machine started", "cluster", rec.Spec.ClusterID, "node", id, "address", rec.Address)
 	return rec, nil
 }
@@ -274,7 +274,7 @@ func (p *Provider) List(ctx context.Context) ([]provider.Machine, error) {
 
 func (rec record) machine() provider.Machine {
 	m := provider.Machine{ID: rec.Spec.ID, ClusterID: rec.Spec.ClusterID, Hostname: rec.Spec.Hostname,
-		Address: rec.Address, BootID: rec.BootID, State: provider.Starting}
+		Address: rec.Address, BootID: rec.BootID, State: provider.Starting, Reclaim: rec.Reclaim}
 	if rec.Phase == made {
 		m.State = provider.Running
 		if !rec.Init.alive() {

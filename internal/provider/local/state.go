@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"ehpc/internal/provider"
 )
@@ -30,6 +31,7 @@ type record struct {
 	Phase    phase         `json:"phase"`
 	AgentDir string        `json:"agent_dir,omitempty"`
 	Init     process       `json:"init"`
+	Reclaim  time.Time     `json:"reclaim,omitzero"` // when it is taken back
 }
 
 const recordName = "machine.json"

@@ -15,17 +15,25 @@ import (
 // boot id, and wakes those who watch them.
 type registry struct {
 	mu       sync.Mutex
-	inits    map[string]process
+	inits    map[string]watched
 	watchers map[int]struct{} // eventfds
 }
 
-func (r *registry) add(bootID string, init process) {
+// watched is a machine's first process and when it is to end, if it is.
+type watched struct {
+	process
+	id      string // of the machine
+	reclaim time.Time
+}
+
+// add takes a machine up, or its notice.
+func (r *registry) add(rec record) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.inits == nil {
-		r.inits = map[string]process{}
+		r.inits = map[string]watched{}
 	}
-	r.inits[bootID] = init
+	r.inits[rec.BootID] = watched{rec.Init, rec.Spec.ID, rec.Reclaim}
 	r.wake()
 }
 
@@ -42,7 +50,7 @@ func (r *registry) wake() {
 	}
 }
 
-func (r *registry) snapshot() map[string]process {
+func (r *registry) snapshot() map[string]watched {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return maps.Clone(r.inits)
@@ -75,8 +83,8 @@ func signalEvent(fd int) {
 // guardInterval is how long a firewall that somebody flushed stays away at most.
 const guardInterval = 30 * time.Second
 
-// Watch waits for ends in the kernel. Now and then it looks whether the
-// firewall still stands.
+// Watch waits for ends in the kernel, and ends machines that had notice when
+// their time has come. Now and then it looks whether the firewall still stands.
 func (p *Provider) Watch(ctx context.Context, changed func()) {
 	wake, cancel, err := p.inits.subscribe()
 	if err != nil {
@@ -85,17 +93,18 @@ func (p *Provider) Watch(ctx context.Context, changed func()) {
 	}
 	defer cancel()
 	defer context.AfterFunc(ctx, func() { p.inits.wakeAll() })()
-	w := watcher{open: map[string]int{}, ended: map[string]bool{}}
+	w := watcher{open: map[string]int{}, ended: map[string]bool{}, noticed: map[string]time.Time{}}
 	defer w.close()
 	guarded := time.Now()
 	for ctx.Err() == nil {
-		news, retry := w.follow(p.inits.snapshot())
+		inits := p.inits.snapshot()
+		news, retry := w.follow(inits)
 		if news {
 			changed()
 		}
-		limit := guardInterval
+		limit := min(guardInterval, p.takeBack(&w, inits))
 		if retry {
-			limit = retryInterval
+			limit = min(limit, retryInterval)
 		}
 		if w.wait(wake, limit) {
 			changed()
@@ -120,13 +129,15 @@ func (r *registry) wakeAll() {
 
 // watcher holds a descriptor for every process that it saw alive.
 type watcher struct {
-	open  map[string]int  // boot id -> pidfd
-	ended map[string]bool // boot ids whose end was told
+	open    map[string]int       // boot id -> pidfd
+	ended   map[string]bool      // boot ids whose end was told
+	noticed map[string]time.Time // boot id -> the notice that was told
 }
 
 // follow takes up what is new and drops what is gone. news: one had ended
-// already. retry: one could not be opened and must be looked at again soon.
-func (w *watcher) follow(inits map[string]process) (news, retry bool) {
+// already, or has notice. retry: one could not be opened and must be looked at
+// again soon.
+func (w *watcher) follow(inits map[string]watched) (news, retry bool) {
 	for id, fd := range w.open {
 		if _, ok := inits[id]; !ok {
 			unix.Close(fd)
@@ -138,7 +149,16 @@ func (w *watcher) follow(inits map[string]process) (news, retry bool) {
 			delete(w.ended, id)
 		}
 	}
+	for id := range w.noticed {
+		if _, ok := inits[id]; !ok {
+			delete(w.noticed, id)
+		}
+	}
 	for id, init := range inits {
+		if !init.reclaim.Equal(w.noticed[id]) {
+			w.noticed[id] = init.reclaim
+			news = true
+		}
 		if _, ok := w.open[id]; ok || w.ended[id] {
 			continue
 		}

@@ -70,6 +70,20 @@ func (f *Fake) Down(ctx context.Context, name, reason string) error {
 	})
 }
 
+// Requeue implements scheduler.Driver.
+func (f *Fake) Requeue(ctx context.Context, name, _ string) (ids []string, err error) {
+	err = f.change(ctx, "Requeue", name, func(n *node) {
+		for _, j := range slices.Clone(f.jobs) {
+			if j.spec.Rerunable && slices.Contains(j.nodes, n) {
+				ids = append(ids, j.view.ID)
+				f.requeue(j)
+			}
+		}
+		f.place()
+	})
+	return ids, err
+}
+
 // Remove implements scheduler.Driver.
 func (f *Fake) Remove(ctx context.Context, name string) error {
 	return f.call(ctx, "Remove", func() error {

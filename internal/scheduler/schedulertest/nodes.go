@@ -1,6 +1,7 @@
 package schedulertest
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -60,6 +61,41 @@ func testUnknownNodes(t *testing.T, s suite) {
 	s.is(s.Scheduler.Move(t.Context(), "nosuchnode", hpc.DefaultQueue), scheduler.ErrNotFound)
 	s.is(s.Scheduler.Resume(t.Context(), "nosuchnode"), scheduler.ErrNotFound)
 	s.is(s.Scheduler.Down(t.Context(), "nosuchnode", "for a test"), scheduler.ErrNotFound)
+	_, err := s.Scheduler.Requeue(t.Context(), "nosuchnode", "for a test")
+	s.is(err, scheduler.ErrNotFound)
+}
+
+func testRequeue(t *testing.T, s suite) {
+	s.idle()
+	id := s.start(s.fill(true))
+	s.queued(id, hpc.JobRunning)
+	s.must("drain", s.Scheduler.Drain(t.Context(), s.Node, "for a test"))
+	requeue := func(want ...string) {
+		t.Helper()
+		ids, err := s.Scheduler.Requeue(t.Context(), s.Node, "for a test")
+		s.must("requeue", err)
+		if !slices.Equal(ids, want) {
+			t.Errorf("requeued are %v, want %v", ids, want)
+		}
+	}
+	requeue(id)
+	if job := s.queued(id, hpc.JobPending); job.Restarts != 1 {
+		t.Errorf("the requeued job has %d restarts", job.Restarts)
+	}
+	s.until("the node is drained", func() bool { return s.node().State == scheduler.NodeDrained })
+	requeue()
+	s.must("resume", s.Scheduler.Resume(t.Context(), s.Node))
+	s.queued(id, hpc.JobRunning)
+	s.must("cancel", s.Scheduler.Cancel(t.Context(), id))
+	s.ended(id)
+	s.idle()
+	id = s.start(s.fill(false))
+	s.queued(id, hpc.JobRunning)
+	requeue()
+	s.queued(id, hpc.JobRunning)
+	s.must("cancel", s.Scheduler.Cancel(t.Context(), id))
+	s.ended(id)
+	s.idle()
 }
 
 func testDownRerunable(t *testing.T, s suite) {

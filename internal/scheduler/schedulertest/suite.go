@@ -48,6 +48,7 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"unknown nodes are told apart", testUnknownNodes},
 		{"a node that is down gives its rerunable job back", testDownRerunable},
 		{"a node that is down fails its other jobs", testDownOthers},
+		{"a node gives back the jobs that may run again", testRequeue},
 		{"a job over its walltime is stopped", testWalltime},
 		{"a node is moved to another queue and back", testMove},
 	}

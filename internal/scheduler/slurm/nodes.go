@@ -1,13 +1,16 @@
 package slurm
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
 )
 
@@ -120,6 +123,38 @@ func (c *client) Down(ctx context.Context, node, reason string) error {
 		c.requeued.add(time.Now(), jobs, node)
 	}
 	return err
+}
+
+// Requeue implements scheduler.Driver. Slurm sends the jobs' processes a SIGTERM
+// and, KillWait later, a SIGKILL; it holds the jobs until these have ended.
+func (c *client) Requeue(ctx context.Context, node, _ string) (ids []string, err error) {
+	failure := fmt.Errorf("cannot requeue the jobs of node %.80q: %w", node, scheduler.ErrNotFound)
+	if !validNode.MatchString(node) {
+		return nil, failure
+	}
+	if _, known, err := c.node(ctx, node); err != nil || !known {
+		return nil, cmp.Or(err, failure)
+	}
+	jobs, err := c.queue(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot requeue the jobs of node %s: %w", node, err)
+	}
+	var back []scheduler.Job
+	for _, job := range jobs {
+		if job.State != hpc.JobRunning && job.State != hpc.JobSuspended || !slices.Contains(job.Nodes, node) {
+			continue
+		}
+		_, err := c.run(ctx, call{argv: []string{"scontrol", "requeue", job.ID}})
+		if errors.Is(err, scheduler.ErrRejected) { // it may not run again, or has just ended
+			continue
+		}
+		if err != nil {
+			return ids, fmt.Errorf("cannot requeue the jobs of node %s: %w", node, err)
+		}
+		ids, back = append(ids, job.ID), append(back, job)
+	}
+	c.requeued.add(time.Now().Add(-callsOff), back, node) // the node itself tells when they have ended
+	return ids, nil
 }
 
 var validNode = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9-]{0,62}$`)

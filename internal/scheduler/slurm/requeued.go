@@ -11,10 +11,10 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// requeued are the jobs of nodes that were set down, and when that was. Slurm
-// puts them back into the queue some seconds later and then holds them for two
-// minutes, to be sure that the node is gone; we know that it is. Forgotten with
-// the agent, a job only waits these minutes.
+// requeued are the jobs of nodes that were set down or that gave theirs back, and
+// when that was. Slurm puts them back into the queue some seconds later and then
+// holds them for two minutes, to be sure that the node is gone; we know that it
+// is. Forgotten with the agent, a job only waits these minutes.
 type requeued struct {
 	mu  sync.Mutex
 	ids map[string]time.Time
