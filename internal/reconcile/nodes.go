@@ -254,7 +254,7 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 		return err
 	}
 	ctl.Links.Forget(n.ID)
-	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.DropNode(ctx, n.ID); err != nil {
 			return err
 		}
@@ -263,6 +263,10 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 		}
 		return tx.Log(ctx, n.ClusterID, "DeleteNodes", store.Info, fmt.Sprintf("node %s (%s) is gone", n.Hostname, n.ID), time.Now())
 	})
+	if errors.Is(err, store.ErrNotFound) { // an earlier pass has said so
+		return nil
+	}
+	return err
 }
 
 func (ctl *Control) leaveScheduler(ctx context.Context, managerID string, n *store.Node) error {

@@ -301,9 +301,7 @@ func (p *scalePlanner) freshType(queue string, set hpc.QueueScale) hpc.InstanceT
 
 // place packs jobs, and notes those that new nodes cannot help.
 func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
-	if c.Spread && pack.fresh.Cores > 0 && c.Cores > pack.fresh.Cores {
-		c.Nodes, c.Cores = (c.Cores+pack.fresh.Cores-1)/pack.fresh.Cores, pack.fresh.Cores
-	}
+	c.waiting = c.over(pack.fresh)
 	left := pack.put(c)
 	if left == 0 || !set.Grow {
 		return

@@ -79,6 +79,10 @@ func TestWhatAQueueGrowsBy(t *testing.T) {
 		{"a job over several nodes gets them", func(v *scaleView) { v.wait(2, waiting{Nodes: 3, Cores: 3}) }, "add 6"},
 		{"small ones fill what large ones leave", func(v *scaleView) { v.wait(2, waiting{Nodes: 3, Cores: 3}); v.wait(6, one) }, "add 6"},
 		{"a job submitted on a node gets its cores", func(v *scaleView) { v.wait(1, waiting{Cores: 9, Spread: true}) }, "add 3"},
+		{"one on nodes of its own gets whole ones", func(v *scaleView) { v.more(1, hpc.NodeRunning); v.wait(3, waiting{Cores: 1, Whole: true}) }, "add 2"},
+		{"one that may be put on several nodes gets as many as its memory takes", func(v *scaleView) {
+			v.wait(1, waiting{Cores: 3, MemoryMB: 3 * 5000, Spread: true})
+		}, "add 3"},
 		{"the percentage of the need", func(v *scaleView) { v.wait(10, waiting{Cores: 4}); v.Config.Settings.GrowRatio = 50 }, "add 5"},
 		{"a percentage more", func(v *scaleView) {
 			v.wait(100, waiting{Cores: 4})
@@ -333,16 +337,19 @@ func TestTheWaitingJobsOfAScheduler(t *testing.T) {
 	task := scheduler.Job{ID: "7_1", Array: "7", Task: "1", State: hpc.JobRunning, Queue: "workq"}
 	held := pending("8", "JobHeldUser")
 	held.Held = true
+	byHand := pending("9", "Resources")
+	byHand.Asks = scheduler.Ask{Nodes: 3, Cores: 7, MemoryMB: 100, GPUs: 3, Whole: true}
 	rows := []*store.Job{
 		{SchedID: "1", Token: "a", Wanted: true, Spec: hpc.JobSpec{Nodes: 2, Tasks: 3, Threads: 2, MemoryMB: 100, GPUs: 1}},
 		{SchedID: "2", Token: "b"},
 		{SchedID: "7", Token: "c", Wanted: true, Ends: 2, Spec: hpc.JobSpec{Array: "1-10"}},
 	}
 	got := waitingJobs(rows, scheduler.Observation{
-		Queue: []scheduler.Job{pending("1", "Resources"), pending("2", "Resources"), pending("3", "Priority"), pending("4", "Dependency"), held, array, task},
+		Queue: []scheduler.Job{byHand, pending("1", "Resources"), pending("2", "Resources"), pending("3", "Priority"), pending("4", "Dependency"), held, array, task},
 		Ends:  []scheduler.Job{{ID: "7_2", Array: "7", Task: "2"}},
 	})
 	want := []crowd{
+		{waiting{Queue: "workq", Nodes: 3, Cores: 3, MemoryMB: 34, GPUs: 1, Whole: true}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 2, Cores: 6, MemoryMB: 100, GPUs: 1}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 1, Cores: 2, Spread: true}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 1, Cores: 1}, 6, nil},

@@ -17,7 +17,8 @@ type waiting struct {
 	Cores    int  // on each node
 	MemoryMB int  // likewise; 0 for what goes with the cores
 	GPUs     int  // likewise
-	Spread   bool // Cores are of all nodes together: nothing else is known
+	Whole    bool // it shares its nodes with no other job
+	Spread   bool // it may be put on more nodes, with Cores and MemoryMB of all together
 }
 
 // crowd is how many jobs are waiting, by what they ask for, and whose they are.
@@ -72,15 +73,42 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation) []crowd {
 	return crowds
 }
 
-// asked is what a job needs, as far as it is known: of one that was submitted on
-// a node, its cores.
+// asked is what a job needs: one of ours what it was submitted with, any other
+// what the scheduler tells.
 func asked(row *store.Job, j scheduler.Job) waiting {
 	queue, _, _ := strings.Cut(j.Queue, ",") // one may name several
 	if row == nil || row.Token == "" {
-		return waiting{Queue: queue, Nodes: 1, Cores: max(1, j.Cores), Spread: true}
+		return asking(queue, j)
 	}
 	s := row.Spec
 	return waiting{Queue: queue, Nodes: max(1, s.Nodes), Cores: max(1, s.Tasks) * max(1, s.Threads), MemoryMB: s.MemoryMB, GPUs: s.GPUs}
+}
+
+// asking is what a job needs that was submitted on a node. One that asks for a
+// single node may do so because its tasks fit any number: that is not told apart.
+func asking(queue string, j scheduler.Job) waiting {
+	a := j.Asks
+	nodes := max(1, a.Nodes)
+	return waiting{Queue: queue, Nodes: nodes, Cores: share(max(1, a.Cores, j.Cores), nodes), MemoryMB: share(a.MemoryMB, nodes),
+		GPUs: share(a.GPUs, nodes), Whole: a.Whole, Spread: nodes == 1}
+}
+
+func share(n, among int) int { return (n + among - 1) / among }
+
+// over is the job on as many nodes of a type as it takes.
+func (w waiting) over(t hpc.InstanceType) waiting {
+	if !w.Spread {
+		return w
+	}
+	for n := 1; n <= w.Cores; n++ {
+		each := w
+		each.Nodes, each.Cores, each.GPUs = n, share(w.Cores, n), share(w.GPUs, n)
+		each.MemoryMB = share(w.MemoryMB, w.Cores) * each.Cores
+		if newBin(nil, t).holds(each) > 0 {
+			return each
+		}
+	}
+	return w
 }
 
 // otherReasons are Slurm's words, or their beginnings, for jobs that more nodes
@@ -113,6 +141,9 @@ func (b *bin) memoryOf(w waiting) int {
 
 // holds is how many jobs, or parts of them, fit.
 func (b *bin) holds(w waiting) int {
+	if w.Whole && (b.cores < b.allCores || b.memory < b.allMemory) {
+		return 0
+	}
 	n := b.cores / w.Cores
 	if m := b.memoryOf(w); m > 0 {
 		n = min(n, b.memory/m)
@@ -120,10 +151,17 @@ func (b *bin) holds(w waiting) int {
 	if w.GPUs > 0 {
 		n = min(n, b.gpus/w.GPUs)
 	}
+	if w.Whole {
+		n = min(n, 1)
+	}
 	return max(n, 0)
 }
 
 func (b *bin) take(w waiting, n int) {
+	if w.Whole && n > 0 {
+		b.cores, b.memory, b.gpus, b.taken = 0, 0, 0, true
+		return
+	}
 	b.cores, b.memory, b.gpus = b.cores-n*w.Cores, b.memory-n*b.memoryOf(w), b.gpus-n*w.GPUs
 	b.taken = true
 }

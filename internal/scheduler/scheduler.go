@@ -107,6 +107,7 @@ type Job struct {
 	Reason   string   // why it waits or how it failed, in the engine's words
 	Nodes    []string // hostnames, expanded
 	Cores    int
+	Asks     Ask // while it waits
 	Restarts int
 	ExitCode int // 0-255, 128+signal when killed; of what the engine itself ended, such as by its walltime, what it tells
 	Submit   time.Time
@@ -117,6 +118,16 @@ type Job struct {
 	Stdout   string   // of an array a pattern, in which %a is a task's index
 	Stderr   string   // likewise
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
+}
+
+// Ask is what a waiting job asks for, on all nodes together. An array's waiting
+// part asks for what one task does.
+type Ask struct {
+	Nodes    int // at least; 0 if the engine does not tell
+	Cores    int
+	MemoryMB int // 0 for none in particular
+	GPUs     int
+	Whole    bool // it shares its nodes with no other job
 }
 
 // Node is a compute node as a scheduler reports it.

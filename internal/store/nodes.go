@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"database/sql"
-	"errors"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -145,13 +143,10 @@ func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Tim
 		Where("id = ?", id).Exec(ctx))
 }
 
-// DropNode forgets a node whose machine is gone.
+// DropNode forgets a node whose machine is gone; ErrNotFound when that was done.
 func (tx Tx) DropNode(ctx context.Context, id string) error {
 	var clusterID string
-	err := tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Returning("cluster_id").Scan(ctx, &clusterID)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
-	}
+	err := notFound(tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Returning("cluster_id").Scan(ctx, &clusterID))
 	if err == nil {
 		_, err = tx.next(ctx, clusterID, nodeKind, 1)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
 	"time"
@@ -19,6 +20,7 @@ const unit = "\x1f"
 var queueFields = []string{
 	"JobID", "ArrayJobID", "ArrayTaskID", "WCKey", "RestartCnt", "SubmitTime", "StartTime", "State", "Reason",
 	"UserID", "NodeList", "NumCPUs", "Partition", "PriorityLong", "Name", "WorkDir", "STDOUT", "STDERR",
+	"tres-alloc", "OverSubscribe", // of a job that waits, what it asks for
 }
 
 // queue asks for everything that has not ended.
@@ -72,6 +74,8 @@ const (
 	fDir
 	fStdout
 	fStderr
+	fTres
+	fShare
 	fCount
 )
 
@@ -96,7 +100,9 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	if job.Reason == "None" {
 		job.Reason = ""
 	}
-	if job.State != hpc.JobPending {
+	if job.State == hpc.JobPending {
+		job.Asks = p.asks(f[fTres], f[fShare])
+	} else {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
 	return job, p.err
@@ -162,6 +168,45 @@ func (p *fieldParser) time(text string) time.Time {
 	t, err := time.ParseInLocation(timeLayout, text, time.UTC)
 	p.keep(err)
 	return t
+}
+
+// asks reads a list such as "cpu=9,mem=18G,node=2,billing=9".
+func (p *fieldParser) asks(tres, share string) scheduler.Ask {
+	ask := scheduler.Ask{Whole: share == "NO"}
+	for part := range strings.SplitSeq(tres, ",") {
+		name, amount, _ := strings.Cut(part, "=")
+		switch name {
+		case "cpu":
+			ask.Cores = p.number(amount)
+		case "node":
+			ask.Nodes = p.number(amount)
+		case "gres/gpu":
+			ask.GPUs = p.number(amount)
+		case "mem":
+			ask.MemoryMB = p.megabytes(amount)
+		}
+	}
+	return ask
+}
+
+// megabytes reads an amount of memory as Slurm shows it: 100M, 1.50G.
+func (p *fieldParser) megabytes(text string) int {
+	units := map[byte]float64{'K': 1.0 / 1024, 'M': 1, 'G': 1024, 'T': 1024 * 1024, 'P': 1024 * 1024 * 1024}
+	unit, known := 1.0, false
+	if text != "" {
+		unit, known = units[text[len(text)-1]]
+	}
+	if known {
+		text = text[:len(text)-1]
+	} else {
+		unit = 1
+	}
+	n, err := strconv.ParseFloat(text, 64)
+	if err == nil && !(n >= 0 && n*unit < 1<<40) {
+		err = fmt.Errorf("%.20q is no amount of memory", text)
+	}
+	p.keep(err)
+	return int(math.Ceil(n * unit))
 }
 
 func (p *fieldParser) hosts(text string) []string {
