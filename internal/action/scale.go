@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ehpc/api"
@@ -24,7 +23,7 @@ func (s *Service) SetAutoScaleConfig(ctx context.Context, q *api.SetAutoScaleCon
 		if !c.Wanted {
 			return nil, api.InvalidClusterStatus.Errorf("cannot %s: cluster %s is being deleted", setScale, c.ID)
 		}
-		if err := refuseUnbuiltScale(c, q); err != nil {
+		if err := checkScale(c, q); err != nil {
 			return nil, err
 		}
 		queues, err := s.scaleQueues(ctx, tx, c, q)
@@ -48,7 +47,7 @@ func scaleSettings(q *api.SetAutoScaleConfigRequest) hpc.ScaleSettings {
 	return hpc.ScaleSettings{Grow: q.EnableAutoGrow, Shrink: q.EnableAutoShrink, GrowInterval: q.GrowIntervalInMinutes,
 		ShrinkInterval: q.ShrinkIntervalInMinutes, ShrinkIdleTimes: q.ShrinkIdleTimes, GrowTimeout: q.GrowTimeoutInMinutes,
 		ExtraRatio: q.ExtraNodesGrowRatio, GrowRatio: q.GrowRatio, MaxNodes: q.MaxNodesInCluster,
-		Exclude: q.ExcludeNodes, SpotPriceLimit: deref(q.SpotPriceLimit, 0)}
+		Exclude: q.ExcludeNodes, SpotStrategy: hpc.SpotStrategy(q.SpotStrategy), SpotPriceLimit: deref(q.SpotPriceLimit, 0)}
 }
 
 // scaleQueues are the settings of the queues that a request names, checked.
@@ -66,7 +65,7 @@ func (s *Service) scaleQueues(ctx context.Context, tx store.Tx, c *store.Cluster
 		if slices.ContainsFunc(rows, func(row *store.ScaleQueue) bool { return row.Queue == given.QueueName }) {
 			return nil, badScale(name+"QueueName", "%s is given twice", given.QueueName)
 		}
-		settings, err := s.queueScale(c, name, given)
+		settings, err := s.queueScale(c, name, q, given)
 		if err != nil {
 			return nil, err
 		}
@@ -75,10 +74,13 @@ func (s *Service) scaleQueues(ctx context.Context, tx store.Tx, c *store.Cluster
 	return rows, nil
 }
 
-func (s *Service) queueScale(c *store.Cluster, name string, q api.SetAutoScaleConfigRequestQueues) (hpc.QueueScale, error) {
-	set := hpc.QueueScale{Grow: q.EnableAutoGrow, Shrink: q.EnableAutoShrink, AutoMin: deref(q.AutoMinNodesPerCycle, false),
-		SpotPriceLimit: deref(q.SpotPriceLimit, 0)}
-	if err := refuseUnbuiltQueueScale(c, name, q); err != nil {
+func (s *Service) queueScale(c *store.Cluster, name string, all *api.SetAutoScaleConfigRequest, q api.SetAutoScaleConfigRequestQueues) (hpc.QueueScale, error) {
+	set := hpc.QueueScale{Grow: q.EnableAutoGrow, Shrink: q.EnableAutoShrink, AutoMin: deref(q.AutoMinNodesPerCycle, false), ByInventory: deref(q.SortedByInventory, false),
+		SpotStrategy: hpc.SpotStrategy(q.SpotStrategy), SpotPriceLimit: deref(q.SpotPriceLimit, 0)}
+	if q.QueueImageId != "" && q.QueueImageId != c.ImageID {
+		return set, badScale(name+"QueueImageId", "there is only the cluster's image %s", c.ImageID)
+	}
+	if err := checkSpot(name, set.SpotStrategy, q.SpotPriceLimit, all.SpotPriceLimit); err != nil {
 		return set, err
 	}
 	for _, limit := range []struct {
@@ -98,38 +100,8 @@ func (s *Service) queueScale(c *store.Cluster, name string, q api.SetAutoScaleCo
 		return set, badScale(name+"MinNodesPerCycle", "%d is more than MaxNodesPerCycle, %d", set.MinPerCycle, set.MaxPerCycle)
 	}
 	var err error
-	set.InstanceType, err = s.scaleType(name, q)
+	set.Types, err = s.scaleTypes(name, all, q)
 	return set, err
-}
-
-// scaleType is the one instance type that a queue's parameters name, in any of
-// their three forms; "" for none.
-func (s *Service) scaleType(name string, q api.SetAutoScaleConfigRequestQueues) (string, error) {
-	var types []string
-	add := func(given string) {
-		if given = strings.TrimSpace(given); given != "" && !slices.Contains(types, given) {
-			types = append(types, given)
-		}
-	}
-	for _, info := range q.InstanceTypes {
-		add(info.InstanceType)
-	}
-	for given := range strings.SplitSeq(q.InstanceTypesText, ",") {
-		add(given)
-	}
-	add(q.InstanceType)
-	for _, t := range types {
-		if _, known := s.Config.InstanceType(t); !known {
-			return "", badScale(name+"InstanceTypes", "%.80q is no instance type; ListAvailableEcsTypes has those there are", t)
-		}
-	}
-	if len(types) > 1 {
-		return "", badScale(name+"InstanceTypes", "a queue grows by one instance type, not by %s", strings.Join(types, " and "))
-	}
-	if len(types) == 0 {
-		return "", nil
-	}
-	return types[0], nil
 }
 
 // warnOfScale logs what is kept though it has no effect now.
@@ -174,78 +146,9 @@ func badScale(param, format string, args ...any) error {
 	return api.InvalidParams.Errorf("cannot %s: %s: %s", setScale, param, fmt.Sprintf(format, args...))
 }
 
-const noSpot = "NoSpot"
-
-// refuseUnbuiltScale refuses what would silently not happen.
-func refuseUnbuiltScale(c *store.Cluster, q *api.SetAutoScaleConfigRequest) error {
-	if q.SpotStrategy != "" && q.SpotStrategy != noSpot {
-		return badScale("SpotStrategy", "preemptible instances are not built; only %s is", noSpot)
-	}
+func checkScale(c *store.Cluster, q *api.SetAutoScaleConfigRequest) error {
 	if q.ImageId != "" && q.ImageId != c.ImageID {
 		return badScale("ImageId", "there is only the cluster's image %s", c.ImageID)
 	}
-	return checkPrice("SpotPriceLimit", q.SpotPriceLimit)
-}
-
-func refuseUnbuiltQueueScale(c *store.Cluster, name string, q api.SetAutoScaleConfigRequestQueues) error {
-	if q.SpotStrategy != "" && q.SpotStrategy != noSpot {
-		return badScale(name+"SpotStrategy", "preemptible instances are not built; only %s is", noSpot)
-	}
-	if q.QueueImageId != "" && q.QueueImageId != c.ImageID {
-		return badScale(name+"QueueImageId", "there is only the cluster's image %s", c.ImageID)
-	}
-	for i, t := range q.InstanceTypes {
-		if t.SpotStrategy != "" && t.SpotStrategy != noSpot {
-			return badScale(fmt.Sprintf("%sInstanceTypes.%d.SpotStrategy", name, i+1), "preemptible instances are not built; only %s is", noSpot)
-		}
-	}
-	return checkPrice(name+"SpotPriceLimit", q.SpotPriceLimit)
-}
-
-func checkPrice(name string, price *float64) error {
-	if deref(price, 0) < 0 {
-		return badScale(name, "must be at least 0")
-	}
-	return nil
-}
-
-// GetAutoScaleConfig shows how a cluster grows and shrinks.
-func (s *Service) GetAutoScaleConfig(ctx context.Context, q *api.GetAutoScaleConfigRequest) (*api.GetAutoScaleConfigResponse, error) {
-	c, err := s.cluster(ctx, s.Store.Read(), q.ClusterId)
-	if err != nil {
-		return nil, err
-	}
-	row, queues, err := s.Store.Read().Scale(ctx, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	set := row.Settings
-	a := &api.GetAutoScaleConfigResponse{ClusterId: c.ID, ClusterType: clusterType(c), Uid: c.Owner,
-		EnableAutoGrow: set.Grow, EnableAutoShrink: set.Shrink, GrowIntervalInMinutes: set.GrowInterval,
-		ShrinkIntervalInMinutes: set.ShrinkInterval, ShrinkIdleTimes: set.ShrinkIdleTimes, GrowTimeoutInMinutes: set.GrowTimeout,
-		ExtraNodesGrowRatio: set.ExtraRatio, MaxNodesInCluster: set.MaxNodes, GrowRatio: set.GrowRatio,
-		ExcludeNodes: set.Exclude, SpotStrategy: noSpot, SpotPriceLimit: set.SpotPriceLimit}
-	for _, row := range queues {
-		a.Queues.QueueInfo = append(a.Queues.QueueInfo, queueScaleInfo(row))
-	}
-	return a, nil
-}
-
-func queueScaleInfo(row *store.ScaleQueue) api.GetAutoScaleConfigQueueInfo {
-	set := row.Settings
-	info := api.GetAutoScaleConfigQueueInfo{QueueName: row.Queue, InstanceType: set.InstanceType, EnableAutoGrow: set.Grow,
-		EnableAutoShrink: set.Shrink, SpotStrategy: noSpot, SpotPriceLimit: set.SpotPriceLimit, AutoMinNodesPerCycle: set.AutoMin,
-		MaxNodesInQueue: set.MaxNodes, MinNodesInQueue: set.MinNodes, MaxNodesPerCycle: set.MaxPerCycle, MinNodesPerCycle: set.MinPerCycle}
-	if set.InstanceType != "" {
-		info.InstanceTypes.InstanceTypeInfo = []api.GetAutoScaleConfigInstanceTypeInfo{{InstanceType: set.InstanceType}}
-	}
-	return info
-}
-
-// clusterType is the family of a cluster's scheduler, in this answer's own words.
-func clusterType(c *store.Cluster) string {
-	if c.Scheduler == "pbs" {
-		return "pbspro"
-	}
-	return c.Scheduler
+	return checkSpot("", hpc.SpotStrategy(q.SpotStrategy), q.SpotPriceLimit)
 }

@@ -15,6 +15,7 @@ func (s *Service) Table() map[string]Handler {
 		"DeleteNodes":              typed(s.DeleteNodes),
 		"DeleteQueue":              typed(s.DeleteQueue),
 		"DeleteUsers":              typed(s.DeleteUsers),
+		"DescribeAutoScaleConfig":  typed(s.DescribeAutoScaleConfig),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeJob":              typed(s.DescribeJob),
 		"EditJobTemplate":          typed(s.EditJobTemplate),

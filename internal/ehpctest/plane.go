@@ -71,7 +71,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, SSH: sshca.New(sealer.Derive),
 		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt,
 		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep,
-		Types: conf.Types(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
+		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {

@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -72,10 +73,39 @@ func TestAutoScaleSettings(t *testing.T) {
 			t.Errorf("got %+v", a)
 		}
 	})
+	t.Run("several types and their prices are shown in order, and what holds for them", func(t *testing.T) {
+		must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "SpotStrategy", "SpotWithPriceLimit", "SpotPriceLimit", "0.5",
+			"Queues.1.QueueName", "night", "Queues.1.SortedByInventory", "true", "Queues.1.InstanceTypes", "ecs.n1.small, ecs.n1.tiny", "Queues.1.InstanceType", "ecs.n1.medium",
+			"Queues.1.InstanceTypes.1.InstanceType", "ecs.n1.tiny", "Queues.1.InstanceTypes.1.SpotStrategy", "SpotAsPriceGo", "Queues.1.InstanceTypes.1.SpotDuration", "1", "Queues.1.InstanceTypes.1.SpotInterruptionBehavior", "Terminate",
+			"Queues.1.InstanceTypes.2.InstanceType", "ecs.n1.tiny", "Queues.1.InstanceTypes.2.SpotPriceLimit", "0.7",
+			"Queues.2.QueueName", "workq", "Queues.2.SpotStrategy", "NoSpot"))
+		a := p.scaleConfig(t, id)
+		if a.SpotStrategy != "SpotWithPriceLimit" || a.SpotPriceLimit != 0.5 || len(a.Queues.QueueInfo) != 2 {
+			t.Fatalf("got %+v", a)
+		}
+		night, work := a.Queues.QueueInfo[0], a.Queues.QueueInfo[1]
+		want := []api.GetAutoScaleConfigInstanceTypeInfo{
+			{InstanceType: "ecs.n1.tiny", SpotStrategy: "SpotAsPriceGo", SpotPriceLimit: 0.5, SpotDuration: 1, SpotInterruptionBehavior: "Terminate"},
+			{InstanceType: "ecs.n1.tiny", SpotStrategy: "SpotWithPriceLimit", SpotPriceLimit: 0.7},
+			{InstanceType: "ecs.n1.small", SpotStrategy: "SpotWithPriceLimit", SpotPriceLimit: 0.5},
+			{InstanceType: "ecs.n1.medium", SpotStrategy: "SpotWithPriceLimit", SpotPriceLimit: 0.5},
+		}
+		if got := night.InstanceTypes.InstanceTypeInfo; !slices.Equal(got, want) || night.InstanceType != "ecs.n1.tiny" || night.SpotStrategy != "SpotWithPriceLimit" || !night.SortedByInventory {
+			t.Errorf("queue night: %+v", night)
+		}
+		if work.SpotStrategy != "NoSpot" {
+			t.Errorf("queue workq: %+v", work)
+		}
+		var older api.DescribeAutoScaleConfigResponse
+		must(t, p.Do(t.Context(), &api.DescribeAutoScaleConfigRequest{ClusterId: id}, &older))
+		if older.SpotStrategy != "SpotWithPriceLimit" || older.SpotPriceLimit != "0.5" || older.MaxNodesInCluster != 100 || older.ClusterType != "slurm" || older.Uid != "owner" {
+			t.Errorf("the older form: %+v", older)
+		}
+	})
 	t.Run("a queue's go with the queue", func(t *testing.T) {
 		must(t, call(t, p, "DeleteQueue", "ClusterId", id, "QueueName", "night"))
 		must(t, call(t, p, "AddQueue", "ClusterId", id, "QueueName", "night"))
-		if a := p.scaleConfig(t, id); len(a.Queues.QueueInfo) != 0 {
+		if a := p.scaleConfig(t, id); slices.ContainsFunc(a.Queues.QueueInfo, func(q api.GetAutoScaleConfigQueueInfo) bool { return q.QueueName == "night" }) {
 			t.Errorf("got %+v", a.Queues)
 		}
 	})
@@ -104,13 +134,21 @@ func TestAutoScaleSettings(t *testing.T) {
 		{"a price that is no number", "SpotPriceLimit=cheap", "InvalidParams", "SpotPriceLimit"},
 		{"a queue's price that is no number", "Queues.1.QueueName=workq&Queues.1.SpotPriceLimit=cheap", "InvalidParams", "SpotPriceLimit"},
 		{"a price below nothing", "SpotPriceLimit=-1", "InvalidParams", "SpotPriceLimit"},
-		{"preemptible instances", "SpotStrategy=SpotAsPriceGo", "InvalidParams", "SpotStrategy"},
-		{"preemptible instances for a queue", "Queues.1.QueueName=workq&Queues.1.SpotStrategy=SpotWithPriceLimit", "InvalidParams", "Queues.1.SpotStrategy"},
+		{"a limit that is missing", "SpotStrategy=SpotWithPriceLimit", "InvalidParams", "SpotPriceLimit"},
+		{"a queue's limit that is missing", "Queues.1.QueueName=workq&Queues.1.SpotStrategy=SpotWithPriceLimit", "InvalidParams", "Queues.1.SpotPriceLimit"},
+		{"a type's limit that is missing", "Queues.1.QueueName=workq&Queues.1.InstanceTypes.1.InstanceType=ecs.n1.tiny&Queues.1.InstanceTypes.1.SpotStrategy=SpotWithPriceLimit", "InvalidParams", "Queues.1.InstanceTypes.1.SpotPriceLimit"},
+		{"a type's price that is no number", "Queues.1.QueueName=workq&Queues.1.InstanceTypes.1.InstanceType=ecs.n1.tiny&Queues.1.InstanceTypes.1.SpotPriceLimit=cheap", "InvalidParams", "Queues.1.InstanceTypes.1.SpotPriceLimit"},
+		{"a price that is infinite", "SpotPriceLimit=1e300", "InvalidParams", "SpotPriceLimit"},
+		{"a strategy that is none", "SpotStrategy=Cheap", "InvalidParams", "SpotStrategy"},
+		{"a type's strategy that is none", "Queues.1.QueueName=workq&Queues.1.InstanceTypes.1.InstanceType=ecs.n1.tiny&Queues.1.InstanceTypes.1.SpotStrategy=Cheap", "InvalidParams", "Queues.1.InstanceTypes.1.SpotStrategy"},
+		{"what is a type's without the type", "Queues.1.QueueName=workq&Queues.1.InstanceTypes.1.SpotPriceLimit=1", "InvalidParams", "Queues.1.InstanceTypes.1.InstanceType"},
+		{"hours below nothing", "Queues.1.QueueName=workq&Queues.1.InstanceTypes.1.InstanceType=ecs.n1.tiny&Queues.1.InstanceTypes.1.SpotDuration=-1", "InvalidParams", "Queues.1.InstanceTypes.1.SpotDuration"},
 		{"a queue that is not there", "Queues.1.QueueName=workq&Queues.2.QueueName=none", "ObjectNotFound", "Queues.2.QueueName"},
 		{"a queue without a name", "Queues.1.EnableAutoGrow=true", "ObjectNotFound", "Queues.1.QueueName"},
 		{"a queue twice", "Queues.1.QueueName=workq&Queues.2.QueueName=workq", "InvalidParams", "Queues.2.QueueName"},
 		{"a type that is none", "Queues.1.QueueName=workq&Queues.1.InstanceTypes=ecs.none", "InvalidParams", "Queues.1.InstanceTypes"},
-		{"two types", "Queues.1.QueueName=workq&Queues.1.InstanceTypes=ecs.n1.tiny,ecs.n1.small", "InvalidParams", "Queues.1.InstanceTypes"},
+		{"a type among others that is none", "Queues.1.QueueName=workq&Queues.1.InstanceTypes=ecs.n1.tiny,ecs.none", "InvalidParams", "Queues.1.InstanceTypes"},
+		{"too many types", "Queues.1.QueueName=workq&Queues.1.InstanceTypes=ecs.n1.tiny,ecs.n1.small,ecs.n1.medium,ecs.n1.large,ecs.n2.small,ecs.n2.medium,ecs.n4.small,ecs.n4.large,ecs.n4.xlarge,ecs.c5.large,ecs.c5.xlarge", "InvalidParams", "Queues.1.InstanceTypes"},
 		{"a least above the most", "Queues.1.QueueName=workq&Queues.1.MinNodesInQueue=3&Queues.1.MaxNodesInQueue=2", "InvalidParams", "Queues.1.MinNodesInQueue"},
 		{"a most below nothing", "Queues.1.QueueName=workq&Queues.1.MaxNodesInQueue=-1", "InvalidParams", "Queues.1.MaxNodesInQueue"},
 		{"another image", "ImageId=m-1", "InvalidParams", "ImageId"},
@@ -123,7 +161,7 @@ func TestAutoScaleSettings(t *testing.T) {
 			if got := codeOf(t, err); got != c.code || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%v, want %s and a message with %q", err, c.code, c.says)
 			}
-			if after := p.scaleConfig(t, id); after.MaxNodesInCluster != before.MaxNodesInCluster || len(after.Queues.QueueInfo) != len(before.Queues.QueueInfo) {
+			if after := p.scaleConfig(t, id); !reflect.DeepEqual(after, before) {
 				t.Errorf("the settings are %+v", after)
 			}
 		})

@@ -59,11 +59,11 @@ func scaled(t *testing.T, computes int, last time.Duration) (w *World, p *Plane,
 func TestAClusterGrowsWithItsQueueAndShrinksAgain(t *testing.T) {
 	t.Parallel()
 	_, p, id := scaled(t, 0, 300*time.Millisecond)
-	must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "EnableAutoGrow", "true", "EnableAutoShrink", "true", "MaxNodesInCluster", "4", "ShrinkIdleTimes", "2"))
 	var ids []string
 	for range 30 {
 		ids = append(ids, p.submit(t, job(id, "./run.sh")))
 	}
+	must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "EnableAutoGrow", "true", "EnableAutoShrink", "true", "MaxNodesInCluster", "4", "ShrinkIdleTimes", "2"))
 	most := 0
 	p.Until(t, "it has grown to its maximum", func() bool {
 		most = max(most, len(p.added(t, id)))

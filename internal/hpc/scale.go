@@ -1,6 +1,9 @@
 package hpc
 
-import "strings"
+import (
+	"cmp"
+	"strings"
+)
 
 // ScaleSettings are a cluster's, as the API has them; a queue's own beat them.
 // Percentages are 0 to 100.
@@ -15,7 +18,8 @@ type ScaleSettings struct {
 	GrowRatio       int // percentage of the need that one round adds
 	MaxNodes        int // compute nodes in the cluster
 	Exclude         string
-	SpotPriceLimit  float64 // kept, for spot instances are not built
+	SpotStrategy    SpotStrategy // "" as NoSpot
+	SpotPriceLimit  float64      // per hour; 0 for none
 }
 
 // DefaultScale is what a cluster has that was never given any settings.
@@ -35,11 +39,28 @@ func (s ScaleSettings) Excluded() (names []string) {
 type QueueScale struct {
 	Grow           bool
 	Shrink         bool
-	InstanceType   string // of the nodes that it gets; "" for the cluster's
+	Types          []ScaleType // of the nodes that it gets, the best first; none: as its newest node, or the cluster's
+	ByInventory    bool        // the types that there are most of come first
 	MaxNodes       int
 	MinNodes       int
 	MaxPerCycle    int
 	MinPerCycle    int // a round that may not add as many, though they are needed, adds none
 	AutoMin        bool
-	SpotPriceLimit float64
+	SpotStrategy   SpotStrategy // "" for the cluster's
+	SpotPriceLimit float64      // 0 for the cluster's
+}
+
+// ScaleType is an instance type that a queue may grow by.
+type ScaleType struct {
+	Name             string
+	SpotStrategy     SpotStrategy // "" for the queue's
+	SpotPriceLimit   float64      // 0 for the queue's
+	SpotDuration     int          // hours; kept
+	SpotInterruption string       // kept
+}
+
+// Spot is what holds for a type in a queue: its own, else the queue's, else the
+// cluster's.
+func (s ScaleSettings) Spot(q QueueScale, t ScaleType) (strategy SpotStrategy, limit float64) {
+	return cmp.Or(t.SpotStrategy, q.SpotStrategy, s.SpotStrategy, NoSpot), cmp.Or(t.SpotPriceLimit, q.SpotPriceLimit, s.SpotPriceLimit)
 }

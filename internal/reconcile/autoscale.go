@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
-	"ehpc/internal/provider"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
 )
@@ -61,7 +60,9 @@ func (ctl *Control) scaleCluster(ctx context.Context, clusterID string) error {
 		if !c.Wanted || c.Status != hpc.ClusterRunning || !v.active() {
 			return nil
 		}
-		steps = planScale(now, v)
+		if steps, err = ctl.settle(ctx, tx, v, now); err != nil {
+			return err
+		}
 		return ctl.applyScale(ctx, tx, c, v, steps, now)
 	})
 	if err != nil {
@@ -82,7 +83,7 @@ func (v *scaleView) checkDue(now time.Time) bool {
 // on them.
 func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time.Time) (*scaleView, scheduler.Observation, error) {
 	tx := ctl.Store.Read()
-	v := &scaleView{Types: ctl.Types, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute}
+	v := &scaleView{Tariff: ctl.Tariff, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute}
 	var seen scheduler.Observation
 	c, err := tx.Cluster(ctx, clusterID)
 	if err != nil {
@@ -175,8 +176,15 @@ func (ctl *Control) observeQuiet(ctx context.Context, v *scaleView, now time.Tim
 func (ctl *Control) applyScale(ctx context.Context, tx store.Tx, c *store.Cluster, v *scaleView, steps []scaleStep, now time.Time) error {
 	row := *v.Config
 	row.Rounds, row.Said = maps.Clone(row.Rounds), maps.Clone(row.Said)
+	row.Resting = rested(row.Resting, now)
 	if v.checkDue(now) {
 		row.Checked = now
+	}
+	for name, why := range v.Scarce {
+		row.Resting[name] = v.restUntil(now)
+		if err := tx.Log(ctx, c.ID, scaleOperation, store.Warn, restLine(name, row.Resting[name], why), now); err != nil {
+			return err
+		}
 	}
 	for i := range steps {
 		if err := ctl.writeScale(ctx, tx, c, v, &row, &steps[i], now); err != nil {
@@ -201,7 +209,7 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 	case countIdle:
 		return tx.NoteIdle(ctx, s.Node.ID, s.Count)
 	case hinderJob:
-		if err := tx.NoteHindrance(ctx, s.Job, s.Reason, now); err != nil || s.Reason == "" {
+		if err := tx.NoteHindrance(ctx, s.Job, s.Reason, now); err != nil || s.Reason == "" || s.Passing {
 			return err
 		}
 		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, fmt.Sprintf("job %s: %s", cmp.Or(s.Job.PublicID, s.Job.SchedID), s.Reason), now)
@@ -220,68 +228,28 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 
 const scaleOperation = "AutoScale" // in the cluster's log
 
-// line is a decision on a node as the cluster's log has it.
+// line is a decision as the cluster's log has it.
 func (s scaleStep) line() string {
+	if s.Act == addNodes {
+		return fmt.Sprintf("%d nodes of type %s are added to queue %s", s.Count, s.Offer, s.Queue)
+	}
 	done := map[scaleAct]string{resetNode: "reset", giveUpNode: "given up", drainIdle: "drained", keepNode: "kept", releaseIdle: "released"}
 	return fmt.Sprintf("node %s of queue %s is %s: %s", s.Node.Hostname, s.Queue, done[s.Act], s.Reason)
 }
 
-// addNodes adds as many as the machines have room for.
+// addNodes writes the rows of new nodes.
 func (ctl *Control) addNodes(ctx context.Context, tx store.Tx, c *store.Cluster, v *scaleView, row *store.ScaleConfig, s *scaleStep, now time.Time) error {
-	count, why, err := ctl.fitting(ctx, tx, s)
-	if err != nil {
-		return err
+	nodes := store.NewComputes(c, v.Nodes, s.Count, s.Offer.InstanceType, s.Queue, store.Autoscale, now)
+	for _, n := range nodes {
+		n.SpotStrategy, n.SpotPriceLimit = s.Offer.Strategy, s.Offer.Limit
 	}
-	if count == 0 {
-		if row.Said[s.Queue] == why {
-			return nil
-		}
-		row.Said[s.Queue] = why
-		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, fmt.Sprintf("no node is added to queue %s: %s", s.Queue, why), now)
-	}
-	nodes := store.NewComputes(c, v.Nodes, count, s.Type, s.Queue, store.Autoscale, now)
 	if err := tx.InsertNodes(ctx, nodes); err != nil {
 		return err
 	}
 	v.Nodes = append(v.Nodes, nodes...)
 	row.Rounds[s.Queue] = now
 	delete(row.Said, s.Queue)
-	line := fmt.Sprintf("%d nodes of type %s are added to queue %s, %s to %s: %s", count, s.Type.Name, s.Queue, nodes[0].Hostname, nodes[count-1].Hostname, s.Reason)
-	if why != "" {
-		line += fmt.Sprintf("; not all %d: %s", s.Count, why)
-	}
-	return tx.Log(ctx, c.ID, scaleOperation, store.Info, line, now)
-}
-
-// fitting is how many of the nodes to add have room beside what is wanted and
-// not made yet, and why not all.
-func (ctl *Control) fitting(ctx context.Context, tx store.Tx, s *scaleStep) (count int, why string, err error) {
-	all, err := tx.Nodes(ctx, "")
-	if err != nil {
-		return 0, "", err
-	}
-	var types []hpc.InstanceType
-	for _, n := range all {
-		if n.Wanted && n.Address == "" {
-			types = append(types, n.InstanceType)
-		}
-	}
-	low, high := 0, s.Count // low fit; the first try is all
-	for n := high; low < high; n = (low + high + 1) / 2 {
-		more := types[:len(types):len(types)]
-		for range n {
-			more = append(more, s.Type)
-		}
-		switch err := ctl.Provider.Fits(ctx, more); {
-		case err == nil:
-			low = n
-		case errors.Is(err, provider.ErrNoCapacity):
-			high, why = n-1, err.Error()
-		default:
-			return 0, "", err
-		}
-	}
-	return low, why, nil
+	return tx.Log(ctx, c.ID, scaleOperation, store.Info, fmt.Sprintf("%s, %s to %s: %s", s.line(), nodes[0].Hostname, nodes[len(nodes)-1].Hostname, s.Reason), now)
 }
 
 // actScale does what is not in the rows. What fails, or is cut off, is found

@@ -70,9 +70,9 @@ type Options struct {
 	Home     string // of clusters whose machines only this server reaches; "" if every server does
 	Keep     bool   // what no row wants: the store is older than the world
 
-	Types       map[string]hpc.InstanceType // of nodes that are added when jobs wait
-	ComputeType string                      // of clusters that name none
-	MaxNodes    int                         // in a cluster
+	Tariff      hpc.Tariff // of nodes that are added when jobs wait
+	ComputeType string     // of clusters that name none
+	MaxNodes    int        // in a cluster
 
 	Interrupt Interrupt // nil outside tests
 }

@@ -160,6 +160,11 @@ func (ctl *Control) applyNode(ctx context.Context, v *clusterView, s nodeStep, p
 	if settled(err) == nil || errors.Is(err, errInterrupted) || errors.Is(err, context.Canceled) {
 		return
 	}
+	if errors.Is(err, provider.ErrNoCapacity) && n.CreateMode == store.Autoscale {
+		if given, err := ctl.giveUp(ctx, n, err); given && settled(err) == nil {
+			return
+		}
+	}
 	ctl.Log.Warn("node step failed", "cluster", n.ClusterID, "node", n.ID, "step", s.Act, "err", err)
 	reason := fmt.Sprintf("cannot %s: %v", s.Act, err)
 	if n.Attempts+1 >= attemptsLimit && n.Wanted && n.Status != hpc.NodeException {

@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -27,14 +29,15 @@ const (
 
 // scaleStep is one decision and its reason.
 type scaleStep struct {
-	Act    scaleAct
-	Queue  string
-	Node   *store.Node      // of all but those of adding
-	Job    *store.Job       // of hinderJob
-	Count  int              // of nodes, or of checks
-	Type   hpc.InstanceType // of nodes to add
-	Limit  string           // of addNone: what keeps the queue from growing
-	Reason string
+	Act     scaleAct
+	Queue   string
+	Node    *store.Node // of all but those of adding
+	Job     *store.Job  // of hinderJob
+	Count   int         // of nodes, or of checks
+	Offer   *offer      // of nodes to add
+	Passing bool        // of hinderJob: it goes by itself, and is told for the queue as a whole
+	Limit   string      // of addNone: what keeps the queue from growing
+	Reason  string
 }
 
 // idleReason is what the scheduler keeps of nodes that were drained to go. A
@@ -52,10 +55,13 @@ type scaleView struct {
 	Quiet   map[string]bool           // ids of nodes on which nobody is logged in, for sure
 	Jobs    []*store.Job              // that have not ended
 	Waiting []crowd
-	Types   map[string]hpc.InstanceType // those that there are
-	Type    string                      // of the cluster's compute nodes
-	Limit   int                         // of the service: nodes of all kinds in a cluster
-	Minute  time.Duration               // that settings count in
+	Tariff  hpc.Tariff        // of the instance types that there are
+	Type    string            // of the cluster's compute nodes
+	Limit   int               // of the service: nodes of all kinds in a cluster
+	Minute  time.Duration     // that settings count in
+	Room    map[string]int    // by instance type: how many new nodes this round may have, where that is known
+	Stock   map[string]int    // by instance type: how many there are, where a queue goes by it
+	Scarce  map[string]string // instance types that this round has found no capacity for, and why
 }
 
 // planScale says what to do now for a cluster to fit its queue. It adds nothing
@@ -67,7 +73,7 @@ func planScale(now time.Time, v *scaleView) []scaleStep {
 		return v.forgetIdle(due)
 	}
 	p := &scalePlanner{scaleView: v, now: now, due: due, excluded: v.Config.Settings.Excluded(),
-		going: map[*store.Node]bool{}, needed: map[*store.Node]string{}, hindered: map[*store.Job]string{}}
+		used: map[string]int{}, going: map[*store.Node]bool{}, needed: map[*store.Node]string{}, hindered: map[*store.Job]hindrance{}}
 	for _, n := range v.Nodes {
 		p.late(n)
 	}
@@ -88,9 +94,16 @@ type scalePlanner struct {
 	excluded []string
 	steps    []scaleStep
 	added    int
+	used     map[string]int         // by instance type, of those added
 	going    map[*store.Node]bool   // given up
 	needed   map[*store.Node]string // by waiting jobs, and for what
-	hindered map[*store.Job]string
+	hindered map[*store.Job]hindrance
+}
+
+// hindrance is why no node is added for a job.
+type hindrance struct {
+	why     string
+	passing bool // it goes by itself
 }
 
 func (v *scaleView) minutes(n int) time.Duration { return time.Duration(n) * v.Minute }
@@ -177,33 +190,64 @@ func (p *scalePlanner) grow(queue string) {
 	if !set.Grow || p.now.Before(p.Config.Rounds[queue].Add(p.minutes(p.Config.Settings.GrowInterval))) {
 		return
 	}
-	cfg := p.Config.Settings
-	wish := (pack.made*cfg.GrowRatio + 99) / 100
-	wish += wish * cfg.ExtraRatio / 100
-	missing := max(0, set.MinNodes-p.count(func(n *store.Node) bool { return n.Queue == queue && n.Wanted && !p.going[n] }))
-	wish = max(wish, missing)
+	wish, missing := p.wish(queue, set, pack)
 	n := min(wish, pack.room)
 	if set.MaxPerCycle > 0 {
 		n = min(n, set.MaxPerCycle)
 	}
-	if n < wish+pack.short && n < set.MinPerCycle && !set.AutoMin {
-		n = 0
+	limited := n < wish || pack.short > 0
+	need := pack.made + pack.short + pack.lacking
+	for pack.made < n && pack.openAny() {
 	}
+	scarce := pack.lacking > 0 || pack.made < n
+	n = min(n, pack.made)
+	if n < wish+pack.short+pack.lacking && n < set.MinPerCycle && !set.AutoMin {
+		n, limited = 0, true
+	}
+	var limits []string
+	if limited {
+		limits = append(limits, p.limits(set))
+	}
+	shortage := shortage(pack.offers)
+	if scarce {
+		limits = append(limits, shortage)
+	}
+	limit := strings.Join(limits, "; ")
 	why := fmt.Sprintf("waiting jobs: %d, nodes of the queue: %d", count, have)
-	limit := p.limits(set)
-	switch {
-	case count == 0 || pack.made == 0 && missing > 0:
+	if count == 0 || need == 0 && missing > 0 {
 		why = fmt.Sprintf("the queue has %d nodes and is to have %d at least", have, set.MinNodes)
-	case n < wish || pack.short > 0:
-		why += fmt.Sprintf(", and %d more would be needed; %s", pack.made+pack.short, limit)
+	} else if limited || scarce {
+		why += fmt.Sprintf(", and %d more would be needed", need)
 	}
+	if text := cmp.Or(limit, shortage); text != "" {
+		why += "; " + text
+	}
+	p.decide(queue, pack, n, wish+pack.short+pack.lacking > 0, limit, why)
+}
+
+// wish is how many nodes a round adds if nothing keeps it from that, and how
+// many the queue lacks of its minimum.
+func (p *scalePlanner) wish(queue string, set hpc.QueueScale, pack *packing) (wish, missing int) {
+	cfg := p.Config.Settings
+	wish = (pack.made*cfg.GrowRatio + 99) / 100
+	wish += wish * cfg.ExtraRatio / 100
+	missing = max(0, set.MinNodes-p.count(func(n *store.Node) bool { return n.Queue == queue && n.Wanted && !p.going[n] }))
+	return max(wish, missing), missing
+}
+
+// decide adds the first so many nodes of a packing, or tells once why none.
+func (p *scalePlanner) decide(queue string, pack *packing, n int, needed bool, limit, why string) {
 	p.added += n
+	counts, offers := pack.counts(n)
+	for i, o := range offers {
+		p.used[o.Name] += counts[i]
+		p.add(scaleStep{Act: addNodes, Queue: queue, Count: counts[i], Offer: o, Reason: why})
+	}
 	switch {
 	case n > 0:
-		p.add(scaleStep{Act: addNodes, Queue: queue, Count: n, Type: pack.fresh, Reason: why})
-	case wish+pack.short > 0 && p.Config.Said[queue] != limit:
+	case needed && p.Config.Said[queue] != limit:
 		p.add(scaleStep{Act: addNone, Queue: queue, Limit: limit, Reason: why})
-	case wish+pack.short == 0 && p.Config.Said[queue] != "":
+	case !needed && p.Config.Said[queue] != "":
 		p.add(scaleStep{Act: addNone, Queue: queue})
 	}
 }
@@ -242,9 +286,9 @@ func (p *scalePlanner) pack(queue string) *packing {
 	if set.MaxNodes > 0 {
 		room = min(room, set.MaxNodes-p.count(func(n *store.Node) bool { return n.Queue == queue }))
 	}
-	pack := &packing{room: max(0, room), fresh: p.freshType(queue, set)}
-	if pack.fresh.Name == "" {
-		pack.room = 0
+	pack := &packing{room: max(0, room), offers: p.offers(queue, set), caps: map[string]int{}}
+	for name, most := range p.Room {
+		pack.caps[name] = max(0, most-p.used[name])
 	}
 	var last []*bin
 	for _, n := range p.Nodes {
@@ -284,25 +328,11 @@ func (p *scalePlanner) free(n *store.Node) (b *bin, leaves bool) {
 	return nil, false
 }
 
-// freshType is the type of a queue's new nodes: the one that was set, its newest
-// node's, or the cluster's.
-func (p *scalePlanner) freshType(queue string, set hpc.QueueScale) hpc.InstanceType {
-	name := p.Type
-	for _, n := range p.Nodes {
-		if computes(n) && n.Queue == queue {
-			name = n.InstanceType.Name
-		}
-	}
-	if set.InstanceType != "" {
-		name = set.InstanceType
-	}
-	return p.Types[name]
-}
-
-// place packs jobs, and notes those that new nodes cannot help.
+// place packs jobs, and notes those that new nodes cannot help, or of which none
+// are to be had.
 func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
-	c.waiting = c.over(pack.fresh)
-	left := pack.put(c)
+	c.waiting = pack.over(c.waiting)
+	left, lacking := pack.put(c)
 	if left == 0 || !set.Grow {
 		return
 	}
@@ -313,27 +343,39 @@ func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
 	fit := p.count(func(n *store.Node) bool {
 		return n.Queue == c.Queue && n.Wanted && newBin(n, n.InstanceType).holds(c.waiting) > 0
 	})
-	why := ""
 	switch {
-	case fit >= c.Nodes:
-	case newBin(nil, pack.fresh).holds(c.waiting) == 0:
-		why = fmt.Sprintf("no node is added for it: it asks for %s on a node, those of queue %s (%s) have %d cores, %d MB and %d GPUs",
-			c.waiting, c.Queue, orNone(pack.fresh.Name), pack.fresh.Cores, pack.fresh.MemoryMB, pack.fresh.GPUs)
-	case c.Nodes > most:
-		why = fmt.Sprintf("no node is added for it: it asks for %d nodes, queue %s grows to %d at most", c.Nodes, c.Queue, most)
-	}
-	for _, row := range c.Rows {
-		if why != "" {
-			p.hindered[row] = why
+	case lacking:
+		var why []offer
+		for _, o := range pack.holding(c.waiting) {
+			why = append(why, *o)
 		}
+		p.hinderRows(c.last(left), true, shortage(why))
+	case fit >= c.Nodes:
+	case len(pack.holding(c.waiting)) == 0:
+		p.hinderRows(c.last(c.Count), false, fmt.Sprintf("it asks for %s on a node, those of queue %s have no more than: %s", c.waiting, c.Queue, sizes(pack.offers)))
+	case c.Nodes > most:
+		p.hinderRows(c.last(c.Count), false, fmt.Sprintf("it asks for %d nodes, queue %s grows to %d at most", c.Nodes, c.Queue, most))
 	}
 }
 
-func orNone(name string) string {
-	if name == "" {
-		return "of no known type"
+func (p *scalePlanner) hinderRows(rows []*store.Job, passing bool, why string) {
+	for _, row := range rows {
+		p.hindered[row] = hindrance{"no node is added for it: " + why, passing}
 	}
-	return name
+}
+
+// over is a job that may be spread as it is put on nodes of the first offer that
+// holds it so, of those that are to be had if there is one.
+func (p *packing) over(w waiting) waiting {
+	for _, any := range []bool{false, true} {
+		for i := range p.offers {
+			o := &p.offers[i]
+			if each := w.over(o.InstanceType); (any || p.left(o) > 0) && newBin(nil, o.InstanceType).holds(each) > 0 {
+				return each
+			}
+		}
+	}
+	return w
 }
 
 func (w waiting) String() string {
@@ -347,12 +389,17 @@ func (w waiting) String() string {
 	return text
 }
 
+// hindersAtOnce is how many jobs' owners one pass tells; the next one goes on.
+const hindersAtOnce = 1000
+
 // hinder tells owners what keeps their jobs waiting, and takes back what does
 // not any more.
 func (p *scalePlanner) hinder() {
+	told := 0
 	for _, row := range p.Jobs {
-		if why := p.hindered[row]; why != row.Hindrance {
-			p.add(scaleStep{Act: hinderJob, Queue: row.Queue, Job: row, Reason: why})
+		if h := p.hindered[row]; h.why != row.Hindrance && told < hindersAtOnce {
+			p.add(scaleStep{Act: hinderJob, Queue: row.Queue, Job: row, Passing: h.passing, Reason: h.why})
+			told++
 		}
 	}
 }

@@ -13,27 +13,34 @@ import (
 	"ehpc/internal/store"
 )
 
-var small = hpc.InstanceType{Name: "small", Cores: 4, MemoryMB: 8192, GPUs: 1}
+var (
+	small = hpc.InstanceType{Name: "small", Cores: 4, MemoryMB: 8192, GPUs: 1, Price: 0.4}
+	large = hpc.InstanceType{Name: "large", Cores: 16, MemoryMB: 65536, Price: 1.6}
+)
+
+var kinds = map[string]hpc.InstanceType{"small": small, "large": large}
 
 // scaleViewOf is a cluster with one queue that may do anything.
 func scaleViewOf(nodes int) *scaleView {
 	set := hpc.DefaultScale
 	set.Grow, set.Shrink = true, true
 	v := &scaleView{Config: &store.ScaleConfig{Settings: set}, Queues: []*store.Queue{{Name: "workq"}}, Sched: map[string]scheduler.Node{},
-		Quiet: map[string]bool{}, Own: map[string]hpc.QueueScale{}, Types: map[string]hpc.InstanceType{"small": small}, Type: "small", Limit: 250, Minute: time.Minute}
-	v.Config.Rounds, v.Config.Said = map[string]time.Time{}, map[string]string{}
+		Quiet: map[string]bool{}, Own: map[string]hpc.QueueScale{}, Tariff: hpc.Tariff{Types: kinds}, Type: "small", Limit: 250, Minute: time.Minute}
+	v.Config.Rounds, v.Config.Said, v.Config.Resting = map[string]time.Time{}, map[string]string{}, map[string]time.Time{}
 	v.Nodes = []*store.Node{{ID: "m", Hostname: "manager", Roles: []hpc.Role{hpc.RoleManager}, Wanted: true, Status: hpc.NodeRunning}}
 	v.more(nodes, hpc.NodeRunning)
 	return v
 }
 
 // more adds nodes to the rows and, in service, to the scheduler.
-func (v *scaleView) more(count int, status hpc.NodeStatus) {
+func (v *scaleView) more(count int, status hpc.NodeStatus) { v.moreOf(small, count, status) }
+
+func (v *scaleView) moreOf(kind hpc.InstanceType, count int, status hpc.NodeStatus) {
 	for range count {
 		name := fmt.Sprintf("compute%03d", len(v.Nodes))
 		v.Nodes = append(v.Nodes, &store.Node{ID: "i-" + name, Hostname: name, Roles: []hpc.Role{hpc.RoleCompute}, Wanted: true,
-			Queue: "workq", Status: status, CreateMode: store.Autoscale, InstanceType: small})
-		v.Sched[name] = scheduler.Node{Name: name, State: scheduler.NodeIdle, Cores: small.Cores}
+			Queue: "workq", Status: status, CreateMode: store.Autoscale, InstanceType: kind})
+		v.Sched[name] = scheduler.Node{Name: name, State: scheduler.NodeIdle, Cores: kind.Cores}
 		v.Quiet["i-"+name] = true
 	}
 }
@@ -42,7 +49,7 @@ func (v *scaleView) wait(count int, w waiting) {
 	w.Queue, w.Nodes = "workq", max(w.Nodes, 1)
 	row := &store.Job{ID: fmt.Sprint(len(v.Jobs)), Queue: "workq"}
 	v.Jobs = append(v.Jobs, row)
-	v.Waiting = append(v.Waiting, crowd{w, count, []*store.Job{row}})
+	v.Waiting = append(v.Waiting, crowd{w, count, []claim{{row, count}}})
 }
 
 func summary(steps []scaleStep) string {
@@ -50,7 +57,11 @@ func summary(steps []scaleStep) string {
 	for _, s := range steps {
 		switch {
 		case s.Act == addNodes:
-			words = append(words, fmt.Sprintf("add %d", s.Count))
+			word := fmt.Sprintf("add %d", s.Count)
+			if s.Offer.Name != "small" || s.Offer.Strategy != hpc.NoSpot {
+				word += " " + s.Offer.String()
+			}
+			words = append(words, word)
 		case s.Node != nil:
 			words = append(words, fmt.Sprintf("%s %s", s.Act, s.Node.Hostname))
 		default:
@@ -228,7 +239,7 @@ func (w *scaleWorld) do(steps []scaleStep) {
 		}
 		switch s.Act {
 		case addNodes:
-			v.more(s.Count, hpc.NodeRunning)
+			v.moreOf(s.Offer.InstanceType, s.Count, hpc.NodeRunning)
 			v.Config.Rounds[s.Queue] = w.now
 			if n := len(v.Nodes) - 1; n > set.MaxNodes || v.Own["workq"].MaxNodes > 0 && n > v.Own["workq"].MaxNodes {
 				w.t.Fatalf("%d nodes, at most %d and %d", n, set.MaxNodes, v.Own["workq"].MaxNodes)

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"cmp"
+	"math"
 	"slices"
 	"strings"
 
@@ -25,7 +26,25 @@ type waiting struct {
 type crowd struct {
 	waiting
 	Count int
-	Rows  []*store.Job
+	Rows  []claim // the first of them start first
+}
+
+// claim is how many of a crowd are of one row.
+type claim struct {
+	Job   *store.Job
+	Count int
+}
+
+// last are the rows that the last so many of the crowd are of.
+func (c crowd) last(count int) (rows []*store.Job) {
+	for _, r := range slices.Backward(c.Rows) {
+		if count <= 0 {
+			break
+		}
+		rows = append(rows, r.Job)
+		count -= r.Count
+	}
+	return rows
 }
 
 // waitingJobs are the jobs that the scheduler shows waiting for nodes. An
@@ -63,7 +82,7 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation) []crowd {
 		}
 		crowds[i].Count += count
 		if row != nil {
-			crowds[i].Rows = append(crowds[i].Rows, row)
+			crowds[i].Rows = append(crowds[i].Rows, claim{row, count})
 		}
 	}
 	// The largest first, so that the small ones fill what is left.
@@ -122,6 +141,7 @@ func waitsForNodes(reason string) bool {
 // bin is a node as jobs fill it.
 type bin struct {
 	node                *store.Node // nil for one that is to be made
+	offer               *offer      // of one that is to be made
 	cores, memory, gpus int         // that are free
 	allCores, allMemory int
 	taken               bool // a waiting job was given some of it
@@ -169,39 +189,84 @@ func (b *bin) take(w waiting, n int) {
 // packing puts waiting jobs on a queue's nodes, and on new ones where there is
 // none.
 type packing struct {
-	bins  []*bin // those that are there come first
-	fresh hpc.InstanceType
-	room  int // how many new ones there may be
-	made  int // how many there are
-	short int // how many more would be needed
+	bins    []*bin // those that are there come first, then new ones as they were opened
+	offers  []offer
+	caps    map[string]int // how many new ones of a type there may be; those that are not in it: any number
+	room    int            // how many new ones there may be
+	made    int            // how many there are
+	short   int            // how many more would be needed, and there is no room for
+	lacking int            // and none of their types is to be had
 }
 
-func (p *packing) open() *bin {
-	b := newBin(nil, p.fresh)
+// left is how many more of an offer can be had.
+func (p *packing) left(o *offer) int {
+	if o.Closed {
+		return 0
+	}
+	if most, capped := p.caps[o.Name]; capped {
+		return most
+	}
+	return math.MaxInt
+}
+
+func (p *packing) open(o *offer) *bin {
+	b := newBin(nil, o.InstanceType)
+	b.offer = o
 	p.bins = append(p.bins, b)
 	p.made++
+	if _, capped := p.caps[o.Name]; capped {
+		p.caps[o.Name]--
+	}
 	return b
 }
 
-// put places as many of the jobs as have room and returns how many have none.
-func (p *packing) put(c crowd) (left int) {
+// openAny opens the best that is to be had.
+func (p *packing) openAny() bool {
+	for i := range p.offers {
+		if p.left(&p.offers[i]) > 0 {
+			p.open(&p.offers[i])
+			return true
+		}
+	}
+	return false
+}
+
+// holding are the offers of which one holds a job, or a part of it.
+func (p *packing) holding(w waiting) (fresh []*offer) {
+	for i := range p.offers {
+		if newBin(nil, p.offers[i].InstanceType).holds(w) > 0 {
+			fresh = append(fresh, &p.offers[i])
+		}
+	}
+	return fresh
+}
+
+// put places as many of the jobs as have room and returns how many have none,
+// and whether that is for want of machines.
+func (p *packing) put(c crowd) (left int, lacking bool) {
 	w := c.waiting
 	free := slices.DeleteFunc(slices.Clone(p.bins), func(b *bin) bool { return b.holds(w) == 0 })
-	each := newBin(nil, p.fresh).holds(w)
+	fresh := p.holding(w)
 	if w.Nodes == 1 {
-		return p.putSingle(w, c.Count, free, each)
+		return p.putSingle(w, c.Count, free, fresh)
 	}
 	for left = c.Count; left > 0; left-- {
 		missing := max(0, w.Nodes-len(free))
-		if missing > 0 && each == 0 {
-			return left
+		if missing > 0 && len(fresh) == 0 {
+			return left, false
 		}
 		if missing > p.room-p.made {
 			p.short += missing
-			return left
+			return left, false
 		}
-		for range missing {
-			free = append(free, p.open())
+		if !p.have(fresh, missing) {
+			p.lacking += missing
+			return left, true
+		}
+		for _, o := range fresh {
+			for ; missing > 0 && p.left(o) > 0; missing-- {
+				free = append(free, p.open(o))
+			}
 		}
 		next := w.Nodes // those before it are full
 		for i := w.Nodes - 1; i >= 0; i-- {
@@ -212,10 +277,26 @@ func (p *packing) put(c crowd) (left int) {
 		}
 		free = free[next:]
 	}
-	return 0
+	return 0, false
 }
 
-func (p *packing) putSingle(w waiting, left int, free []*bin, each int) int {
+// have tells whether so many more of the offers can be had together.
+func (p *packing) have(offers []*offer, count int) bool {
+	seen := map[string]bool{} // a type may be offered twice, at different prices
+	for _, o := range offers {
+		n := p.left(o)
+		if n >= count && !seen[o.Name] {
+			return true
+		}
+		if n > 0 && !seen[o.Name] {
+			count -= n
+			seen[o.Name] = true
+		}
+	}
+	return count <= 0
+}
+
+func (p *packing) putSingle(w waiting, left int, free []*bin, fresh []*offer) (int, bool) {
 	for _, b := range free {
 		n := min(left, b.holds(w))
 		if n > 0 {
@@ -223,14 +304,40 @@ func (p *packing) putSingle(w waiting, left int, free []*bin, each int) int {
 			left -= n
 		}
 	}
-	for left > 0 && each > 0 {
-		if p.made >= p.room {
-			p.short += (left + each - 1) / each
-			break
+	for _, o := range fresh {
+		each := newBin(nil, o.InstanceType).holds(w)
+		for left > 0 && p.made < p.room && p.left(o) > 0 {
+			n := min(left, each)
+			p.open(o).take(w, n)
+			left -= n
 		}
-		n := min(left, each)
-		p.open().take(w, n)
-		left -= n
 	}
-	return left
+	if left == 0 || len(fresh) == 0 {
+		return left, false
+	}
+	each := newBin(nil, fresh[0].InstanceType).holds(w)
+	more := (left + each - 1) / each
+	if p.made >= p.room {
+		p.short += more
+		return left, false
+	}
+	p.lacking += more
+	return left, true
+}
+
+// counts are how many of each offer are among the first so many new nodes, in
+// the order in which they were opened.
+func (p *packing) counts(most int) (counts []int, offers []*offer) {
+	for _, b := range p.bins {
+		if b.offer == nil || most == 0 {
+			continue
+		}
+		most--
+		if i := slices.Index(offers, b.offer); i >= 0 {
+			counts[i]++
+			continue
+		}
+		counts, offers = append(counts, 1), append(offers, b.offer)
+	}
+	return counts, offers
 }

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"strings"
 	"testing"
 	"testing/fstest"
 
@@ -13,35 +12,7 @@ import (
 func TestAStoreOfAnEarlierVersionIsBroughtUpToDate(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, place func() Place) {
 		p := place()
-		early := &Store{}
-		if err := early.connect(t.Context(), p); err != nil {
-			t.Fatal(err)
-		}
-		files, err := migrations.ReadDir("migrations")
-		if err != nil {
-			t.Fatal(err)
-		}
-		first := fstest.MapFS{}
-		for _, f := range files {
-			if strings.HasPrefix(f.Name(), "20261123") {
-				text, err := migrations.ReadFile("migrations/" + f.Name())
-				if err != nil {
-					t.Fatal(err)
-				}
-				first[f.Name()] = &fstest.MapFile{Data: text}
-			}
-		}
-		set := migrate.NewMigrations()
-		if err := set.Discover(first); err != nil {
-			t.Fatal(err)
-		}
-		m := migrate.NewMigrator(early.write, set, migrate.WithMarkAppliedOnSuccess(true))
-		if err := m.Init(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := m.Migrate(t.Context()); err != nil {
-			t.Fatal(err)
-		}
+		early := migratedBefore(t, p, "20261124")
 		for _, row := range []string{
 			`INSERT INTO clusters (id, rev, name, description, owner, status, reason, wanted, scheduler, deploy_mode, image_id, os_tag, asked, secrets, cursor, attempts, created, changed)
 			 VALUES ('c', 1, 'n', '', 'o', 'running', '', TRUE, 'slurm', 'Standard', 'i', 't', '{}', 'c:e30=', '', 0, '2026-11-23 12:00:00+00:00', '2026-11-23 12:00:00+00:00')`,
@@ -66,4 +37,40 @@ func TestAStoreOfAnEarlierVersionIsBroughtUpToDate(t *testing.T) {
 			t.Errorf("jobs %v, %v", jobs, err)
 		}
 	})
+}
+
+// migratedBefore is a store whose tables are as before the migrations from that
+// one on.
+func migratedBefore(t *testing.T, p Place, name string) *Store {
+	t.Helper()
+	early := &Store{}
+	if err := early.connect(t.Context(), p); err != nil {
+		t.Fatal(err)
+	}
+	files, err := migrations.ReadDir("migrations")
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := fstest.MapFS{}
+	for _, f := range files {
+		if f.Name() < name {
+			text, err := migrations.ReadFile("migrations/" + f.Name())
+			if err != nil {
+				t.Fatal(err)
+			}
+			first[f.Name()] = &fstest.MapFile{Data: text}
+		}
+	}
+	set := migrate.NewMigrations()
+	if err := set.Discover(first); err != nil {
+		t.Fatal(err)
+	}
+	m := migrate.NewMigrator(early.write, set, migrate.WithMarkAppliedOnSuccess(true))
+	if err := m.Init(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return early
 }

@@ -20,6 +20,7 @@ type ScaleConfig struct {
 	Rounds    map[string]time.Time `bun:",type:text"` // by queue, when it grew last
 	Checked   time.Time            `bun:",nullzero"`  // when its nodes were looked at last, for those that are idle
 	Said      map[string]string    `bun:",type:text"` // by queue, the last line in the log about what was not done
+	Resting   map[string]time.Time `bun:",type:text"` // by instance type, until when it is left alone for want of capacity
 	Changed   time.Time            // of Settings
 }
 
@@ -35,7 +36,7 @@ type ScaleQueue struct {
 
 // SetScale replaces a cluster's settings and those of its queues.
 func (tx Tx) SetScale(ctx context.Context, c *ScaleConfig, queues []*ScaleQueue) error {
-	c.Rounds, c.Said = map[string]time.Time{}, map[string]string{}
+	c.Rounds, c.Said, c.Resting = map[string]time.Time{}, map[string]string{}, map[string]time.Time{}
 	_, err := tx.db.NewInsert().Model(c).On("CONFLICT (cluster_id) DO UPDATE").
 		Set("settings = EXCLUDED.settings").Set("changed = EXCLUDED.changed").Set("said = EXCLUDED.said").Exec(ctx)
 	if err != nil {
@@ -71,7 +72,7 @@ func (tx Tx) Scale(ctx context.Context, clusterID string) (*ScaleConfig, []*Scal
 
 // NoteScale writes what a round of growing or a check of idle nodes leaves.
 func (tx Tx) NoteScale(ctx context.Context, c *ScaleConfig) error {
-	return one(tx.db.NewUpdate().Model(c).WherePK().Column("rounds", "checked", "said").Exec(ctx))
+	return one(tx.db.NewUpdate().Model(c).WherePK().Column("rounds", "checked", "said", "resting").Exec(ctx))
 }
 
 // NoteIdle writes how many checks in a row have found a node idle.

@@ -36,6 +36,7 @@ type Provider struct {
 	watchers map[chan struct{}]bool
 	hook     func(Step) error
 	failures map[Op][]error
+	stock    map[string]int // by instance type
 	boots    int
 	locks    map[string]*sync.Mutex // by machine id
 }
@@ -59,7 +60,7 @@ type machine struct {
 // New returns a fake host without anything on it.
 func New(opts Options) *Provider {
 	return &Provider{opts: opts, clusters: map[string]*cluster{}, machines: map[string]*machine{},
-		watchers: map[chan struct{}]bool{}, failures: map[Op][]error{}, locks: map[string]*sync.Mutex{}}
+		watchers: map[chan struct{}]bool{}, failures: map[Op][]error{}, stock: map[string]int{}, locks: map[string]*sync.Mutex{}}
 }
 
 // CreateCluster remembers the cluster.
@@ -258,7 +259,7 @@ func (p *Provider) fits(types []hpc.InstanceType, except string) error {
 	if p.opts.MemoryMB > 0 && memory > p.opts.MemoryMB {
 		return fmt.Errorf("%w: %d MB of memory are wanted in all, there are %d", provider.ErrNoCapacity, memory, p.opts.MemoryMB)
 	}
-	return nil
+	return p.inStock(types, except)
 }
 
 // Watch calls changed after every end and notice, and at first if there was one.

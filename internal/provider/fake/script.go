@@ -2,7 +2,9 @@ package fake
 
 import (
 	"context"
+	"fmt"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/provider"
 )
 
@@ -54,6 +56,13 @@ func (p *Provider) Fail(op Op, err error) {
 	p.failures[op] = append(p.failures[op], err)
 }
 
+// Stock says how many machines of a type there can be; before, that is any number.
+func (p *Provider) Stock(name string, count int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.stock[name] = count
+}
+
 // Kill ends a machine as a power cut would: it stays listed, dead.
 func (p *Provider) Kill(id string) {
 	defer p.lock(id)()
@@ -69,6 +78,23 @@ func (p *Provider) Spec(id string) (provider.Spec, bool) {
 		return provider.Spec{}, false
 	}
 	return m.spec, true
+}
+
+// inStock compares with Stock. It needs p.mu.
+func (p *Provider) inStock(types []hpc.InstanceType, except string) error {
+	counts := map[string]int{}
+	for id, m := range p.machines {
+		if id != except {
+			counts[m.spec.Type.Name]++
+		}
+	}
+	for _, t := range types {
+		counts[t.Name]++
+		if most, limited := p.stock[t.Name]; limited && counts[t.Name] > most {
+			return fmt.Errorf("%w: there are %d of %s in all", provider.ErrNoCapacity, most, t.Name)
+		}
+	}
+	return nil
 }
 
 func (p *Provider) reach(ctx context.Context, op Op, id string, point Point) error {
