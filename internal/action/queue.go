@@ -127,7 +127,7 @@ func (s *Service) SetQueue(ctx context.Context, q *api.SetQueueRequest) (*api.Se
 	if len(q.Node) == 0 || len(q.Node) > maxNodesPerCall {
 		return nil, api.InvalidParams.Errorf("cannot %s: Node has %d entries, not 1 to %d", attempt, len(q.Node), maxNodesPerCall)
 	}
-	return changeQueues(ctx, s, q.ClusterId, attempt, func(ctx context.Context, tx store.Tx, c *store.Cluster, queues []*store.Queue, _ time.Time) (*api.SetQueueResponse, string, error) {
+	return changeQueues(ctx, s, q.ClusterId, attempt, func(ctx context.Context, tx store.Tx, c *store.Cluster, queues []*store.Queue, now time.Time) (*api.SetQueueResponse, string, error) {
 		row, err := queueNamed(queues, c, q.QueueName, attempt)
 		if err != nil {
 			return nil, "", err
@@ -138,7 +138,7 @@ func (s *Service) SetQueue(ctx context.Context, q *api.SetQueueRequest) (*api.Se
 		}
 		var names []string
 		for _, n := range nodes {
-			if err := tx.MoveNode(ctx, n, row.Name); err != nil {
+			if err := tx.MoveNode(ctx, n, row.Name, now); err != nil {
 				return nil, "", err
 			}
 			names = append(names, n.Hostname)

@@ -90,6 +90,9 @@ func chaos(t *testing.T, r *rand.Rand, jobs int, unfenced *[]string) {
 		}
 		return open == 0 && len(rows) == len(submitted)
 	})
+	if unfenced == nil {
+		p.checkLedger(t, id)
+	}
 	for _, j := range rows {
 		found, err := p.Store.Read().JobsOfPublic(t.Context(), id, []string{j.Id})
 		must(t, err)

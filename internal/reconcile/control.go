@@ -70,7 +70,7 @@ type Options struct {
 	Home     string // of clusters whose machines only this server reaches; "" if every server does
 	Keep     bool   // what no row wants: the store is older than the world
 
-	Tariff      hpc.Tariff // of nodes that are added when jobs wait
+	Tariff      hpc.Tariff // what nodes cost, and are added as when jobs wait
 	ComputeType string     // of clusters that name none
 	MaxNodes    int        // in a cluster
 
@@ -81,7 +81,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger *Loop
 
 	steps   inflight
 	started time.Time
@@ -101,6 +101,7 @@ func New(o Options) *Control {
 	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
 	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
 	ctl.scale = newLoop("scale", o.Limits.Every, o.Log, ctl.passScale)
+	ctl.ledger = newLoop("ledger", o.Limits.Every, o.Log, ctl.passLedger)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -108,7 +109,7 @@ func New(o Options) *Control {
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })

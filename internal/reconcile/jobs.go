@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
 )
 
@@ -50,7 +51,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("cannot observe the scheduler: %w", err)
 	}
-	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss, Started: ctl.started}
+	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss, Started: ctl.started, Runs: runsView{Cores: coresOf(nodes)}}
+	if v.Runs.Written, err = ctl.writtenOfDoubtful(ctx, sched, v); err != nil {
+		return err
+	}
 	var p jobsPlan
 	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if _, err := tx.LockCluster(ctx, c.ID); err != nil {
@@ -59,7 +63,8 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		if err := v.read(ctx, tx); err != nil {
 			return err
 		}
-		p = planJobs(time.Now(), v)
+		now := time.Now()
+		p = planJobs(now, v)
 		for _, row := range p.Save {
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
@@ -69,6 +74,9 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 			if err := tx.InsertJob(ctx, row); err != nil {
 				return err
 			}
+		}
+		if err := ctl.record(ctx, tx, c.ID, p.Ledger, now); err != nil {
+			return err
 		}
 		if seen.Cursor == c.Cursor {
 			return nil
@@ -100,10 +108,38 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	return ctl.submitAgain(ctx, sched, v.Open)
 }
 
+// writtenOfDoubtful asks for what nodes wrote down of runs that the scheduler
+// shows no more.
+func (ctl *Control) writtenOfDoubtful(ctx context.Context, sched scheduler.Scheduler, v *jobsView) (all []hpc.Run, err error) {
+	open, err := ctl.Store.Read().OpenRuns(ctx, v.ClusterID)
+	if err != nil {
+		return nil, err
+	}
+	for some := range slices.Chunk((&runsView{Open: open}).inDoubt(v.Seen), lostPerPass) {
+		runs, err := sched.Runs(ctx, some...)
+		if err != nil {
+			return nil, fmt.Errorf("cannot look at the runs of jobs: %w", err)
+		}
+		all = append(all, runs...)
+	}
+	return all, nil
+}
+
+func coresOf(nodes []*store.Node) map[string]int {
+	cores := map[string]int{}
+	for _, n := range nodes {
+		cores[n.Hostname] = n.InstanceType.Cores
+	}
+	return cores
+}
+
 // read fills in the rows that the observation is about. It runs in the
 // transaction that writes them, so that no submission slips between.
 func (v *jobsView) read(ctx context.Context, tx store.Tx) (err error) {
 	if v.Open, err = tx.OpenJobs(ctx, v.ClusterID); err != nil {
+		return err
+	}
+	if v.Runs.Open, err = tx.OpenRuns(ctx, v.ClusterID); err != nil {
 		return err
 	}
 	open := map[string]bool{}

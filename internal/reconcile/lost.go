@@ -64,16 +64,20 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
 	for _, row := range rows {
-		p := planLost(time.Now(), row, byToken[row.Token], why, where)
+		now, was := time.Now(), *row
+		p := planLost(now, row, byToken[row.Token], why, where)
 		died = append(died, p.Died...)
 		if !p.Save {
 			continue
 		}
 		err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-			if err := tx.SaveJob(ctx, row); err != nil || p.Line == "" {
+			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
 			}
-			return tx.Log(ctx, row.ClusterID, "Job", store.Warn, p.Line, time.Now())
+			if err := ctl.recordLost(ctx, tx, &was, row, byToken[row.Token], coresOf(nodes), now); err != nil || p.Line == "" {
+				return err
+			}
+			return tx.Log(ctx, row.ClusterID, "Job", store.Warn, p.Line, now)
 		})
 		if settled(err) != nil {
 			return err
@@ -86,6 +90,23 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 		return nil
 	}
 	return sched.Died(ctx, died...)
+}
+
+// recordLost writes down the runs of a lost job that has ended or is submitted
+// again.
+func (ctl *Control) recordLost(ctx context.Context, tx store.Tx, was, row *store.Job, written []hpc.Run, cores map[string]int, now time.Time) error {
+	if row.Ended.IsZero() && row.Attempt == was.Attempt {
+		return nil
+	}
+	seen, err := tx.RunsOf(ctx, row.ID)
+	if err != nil {
+		return err
+	}
+	l := store.Ledger{Runs: planLostRuns(now, was, row, seen, written, cores)}
+	if !row.Ended.IsZero() {
+		l.Ended = []string{row.ID}
+	}
+	return ctl.record(ctx, tx, row.ClusterID, l, now)
 }
 
 // whereabouts asks the nodes of runs that have not ended whether they are still
@@ -132,7 +153,12 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 			row.SchedID, row.State, row.Sight = id, hpc.JobPending, now
 		}
 		row.Modified = now
-		err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error { return tx.SaveJob(ctx, row) })
+		err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+			if err := tx.SaveJob(ctx, row); err != nil || row.Ended.IsZero() {
+				return err
+			}
+			return ctl.record(ctx, tx, row.ClusterID, store.Ledger{Ended: []string{row.ID}}, now)
+		})
 		if settled(err) != nil {
 			return err
 		}

@@ -260,7 +260,7 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 	}
 	ctl.Links.Forget(n.ID)
 	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-		if err := tx.DropNode(ctx, n.ID); err != nil {
+		if err := tx.DropNode(ctx, n.ID, time.Now()); err != nil {
 			return err
 		}
 		if err := tx.FailResults(ctx, n.ID, "the node was deleted while the command ran", time.Now()); err != nil {
@@ -294,6 +294,11 @@ func (ctl *Control) stepNode(ctx context.Context, n *store.Node, to hpc.NodeStat
 	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if err := tx.StepNode(ctx, n, to, reason, now, retry); err != nil {
 			return err
+		}
+		if to == hpc.NodeInit {
+			if err := tx.BeginSpan(ctx, n.ID, ctl.priceOf(n, now), now); err != nil {
+				return err
+			}
 		}
 		return tx.Log(ctx, n.ClusterID, "Node", level, nodeLine(n, to, reason), now)
 	})

@@ -23,6 +23,7 @@ type jobsPlan struct {
 	// Overlooked are rows that a scheduler which has forgotten nothing shows no more.
 	Overlooked []*store.Job
 	Refused    []*store.Job // rows whose jobs nodes would not start
+	Ledger     store.Ledger
 }
 
 // jobsView is what planJobs decides on.
@@ -35,6 +36,7 @@ type jobsView struct {
 	Gone        map[int]bool    // uids of deleted accounts
 	Orphans     map[string]bool // observed tokens of ours that no row has: the store is older than the job
 	Seen        scheduler.Observation
+	Runs        runsView
 	MissFor     time.Duration // see Limits.Miss
 	Started     time.Time     // of this server: requests of before are not answered any more
 }
@@ -42,6 +44,7 @@ type jobsView struct {
 // planJobs moves rows to what the scheduler shows.
 func planJobs(now time.Time, v *jobsView) jobsPlan {
 	var p jobsPlan
+	v.Runs.index()
 	queue, ends := byRow(v.Seen.Queue), byRow(v.Seen.Ends)
 	tokens := map[string]string{}
 	for _, j := range v.Seen.Queue {
@@ -53,7 +56,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	for _, row := range v.Known {
 		known[row.SchedID] = true
 		if !row.Ended.IsZero() && slices.ContainsFunc(queue[row.SchedID], alive) {
-			p.cameBack(now, row, queue[row.SchedID])
+			p.cameBack(now, row, queue[row.SchedID], v)
 		}
 	}
 	for _, row := range v.Open {
@@ -76,6 +79,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 		}
 		if row := strange(now, v, id, queue[id], ends[id]); row != nil {
 			p.Insert = append(p.Insert, row)
+			p.followRuns(now, row, queue[id], ends[id], v)
 		}
 	}
 	return p
@@ -106,6 +110,7 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	case !shown:
 		p.miss(row, v)
 	}
+	p.followRuns(now, row, queue, ends, v)
 	if row.Released && row.Token != "" && slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Refused && j.Restarts <= refusals }) {
 		p.Refused = append(p.Refused, row)
 	}
@@ -114,16 +119,27 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	}
 }
 
+// followRuns writes down what was observed of a row's runs.
+func (p *jobsPlan) followRuns(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
+	p.Ledger.Runs = append(p.Ledger.Runs, planRuns(now, row, queue, ends, &v.Runs)...)
+	if !row.Ended.IsZero() {
+		p.Ledger.Runs = append(p.Ledger.Runs, v.Runs.leftOver(now, row)...)
+		p.Ledger.Ended = append(p.Ledger.Ended, row.ID)
+	}
+}
+
 // cameBack is for a job that has ended and that the scheduler shows again. Its
 // owner may have put it back into the queue; otherwise the scheduler has
 // forgotten its end, and it is not run twice.
-func (p *jobsPlan) cameBack(now time.Time, row *store.Job, queue []scheduler.Job) {
+func (p *jobsPlan) cameBack(now time.Time, row *store.Job, queue []scheduler.Job, v *jobsView) {
 	again := slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Restarts > row.Restarts })
 	if row.Wanted && (row.Token == "" || again && row.Spec.Rerunable) {
 		row.Ended, row.Ends, row.ExitCode, row.Worst = time.Time{}, 0, 0, ""
 		followJob(now, row, queue, nil)
 		row.Modified, row.Sight = now, now
 		p.Save = append(p.Save, row)
+		p.Ledger.Again = append(p.Ledger.Again, row.ID)
+		p.followRuns(now, row, queue, nil, v)
 		return
 	}
 	ref := scheduler.Ref{ID: row.SchedID}
@@ -166,6 +182,7 @@ func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, v *jobs
 	p.Stop = append(p.Stop, scheduler.Ref{Token: row.Token})
 	row.Wanted, row.State, row.Ended, row.Modified = false, hpc.JobCancelled, now, now
 	p.Save = append(p.Save, row)
+	p.Ledger.Ended = append(p.Ledger.Ended, row.ID) // it may have run before it was lost
 }
 
 // rowID is the id of the row that an observed job belongs to: arrays have one row.

@@ -136,8 +136,11 @@ func (tx Tx) UnwantCluster(ctx context.Context, id string, now time.Time) error 
 }
 
 // DropCluster ends a cluster whose nodes and volume are gone. Its row stays
-// for its log and its jobs, without the secrets and the scripts.
+// for its log, its jobs and its ledger, without the secrets and the scripts.
 func (tx Tx) DropCluster(ctx context.Context, id string, now time.Time) error {
+	if err := tx.endRunsWith(ctx, id, now); err != nil {
+		return err
+	}
 	if _, err := tx.db.NewDelete().Model((*PostScript)(nil)).Where("cluster_id = ?", id).Exec(ctx); err != nil {
 		return err
 	}

@@ -204,7 +204,7 @@ func testListingsForgetNothing(t *testing.T, place func() Place) {
 		})
 		at := NodeListing{Shows: func(e *NodeEntry) bool { return e.Address == "10.0.0.3" }}
 		want(t, list(t, s, at, Page{}), "1: compute00110.0.0.3")
-		change(t, s, func(ctx context.Context, tx Tx) error { return tx.DropNode(ctx, "i-2") })
+		change(t, s, func(ctx context.Context, tx Tx) error { return tx.DropNode(ctx, "i-2", now) })
 		want(t, list(t, s, everything, Page{}), "2: compute00110.0.0.3 manager")
 	})
 	t.Run("a change that is rolled back", func(t *testing.T) {

@@ -84,6 +84,11 @@ func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
 	return rows, q.Scan(ctx)
 }
 
+func (tx Tx) node(ctx context.Context, id string) (*Node, error) {
+	n := new(Node)
+	return n, notFound(tx.db.NewSelect().Model(n).Where("id = ?", id).Scan(ctx))
+}
+
 // StepNode moves a node's status; ErrConflict when it has another meanwhile. A
 // retry time that is not zero keeps the reconciler off it until then.
 func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason string, now, retry time.Time) error {
@@ -97,6 +102,11 @@ func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason st
 		q.Set("awaited = NULL").Set("resets = 0").Set("idle = 0")
 	case n.Status == hpc.NodeRunning:
 		q.Set("awaited = ?", now)
+	}
+	if to == hpc.NodeUninit { // it has no machine any more
+		if err := tx.EndSpan(ctx, n.ID, now); err != nil {
+			return err
+		}
 	}
 	return one(q.
 		Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
@@ -126,10 +136,15 @@ func (tx Tx) NoteSched(ctx context.Context, id, state string, cores, memoryMB in
 }
 
 // MoveNode puts a node into another queue.
-func (tx Tx) MoveNode(ctx context.Context, n *Node, queue string) error {
+func (tx Tx) MoveNode(ctx context.Context, n *Node, queue string, now time.Time) error {
 	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
 	if err != nil {
 		return err
+	}
+	if queue != n.Queue {
+		if err := tx.TurnSpan(ctx, n.ID, now, func(s *NodeSpan) { s.Queue = queue }); err != nil {
+			return err
+		}
 	}
 	return one(tx.db.NewUpdate().Model((*Node)(nil)).
 		Set("rev = rev + 1").Set("queue = ?", queue).Set("seq = ?", seq).Where("id = ?", n.ID).Exec(ctx))
@@ -144,7 +159,10 @@ func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Tim
 }
 
 // DropNode forgets a node whose machine is gone; ErrNotFound when that was done.
-func (tx Tx) DropNode(ctx context.Context, id string) error {
+func (tx Tx) DropNode(ctx context.Context, id string, now time.Time) error {
+	if err := tx.EndSpan(ctx, id, now); err != nil {
+		return err
+	}
 	var clusterID string
 	err := notFound(tx.db.NewDelete().Model((*Node)(nil)).Where("id = ?", id).Returning("cluster_id").Scan(ctx, &clusterID))
 	if err == nil {

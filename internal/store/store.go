@@ -59,11 +59,23 @@ func (s *Store) Close() error {
 // Tx gives the queries, inside a transaction or for reading alone.
 type Tx struct {
 	db     bun.IDB
+	rows   *bun.DB // reads rows of a query one at a time
 	sealer Sealer
 }
 
 // Read gives the queries for reading, each on its own snapshot.
-func (s *Store) Read() Tx { return Tx{db: s.read, sealer: s.sealer} }
+func (s *Store) Read() Tx { return Tx{db: s.read, rows: s.read, sealer: s.sealer} }
+
+// View runs fn, which only reads, on one snapshot.
+func (s *Store) View(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
+	o := &sql.TxOptions{ReadOnly: true}
+	if s.shared {
+		o.Isolation = sql.LevelRepeatableRead
+	}
+	return s.read.RunInTx(ctx, o, func(ctx context.Context, tx bun.Tx) error {
+		return fn(ctx, Tx{db: tx, rows: s.read, sealer: s.sealer})
+	})
+}
 
 // Change runs fn in one transaction: all of what it writes, or nothing. A
 // transaction that decides on a row updates that row first (see LockCluster and
@@ -71,7 +83,7 @@ func (s *Store) Read() Tx { return Tx{db: s.read, sealer: s.sealer} }
 // ErrConflict when another was first.
 func (s *Store) Change(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
 	err := s.write.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
-		return fn(ctx, Tx{db: tx, sealer: s.sealer})
+		return fn(ctx, Tx{db: tx, rows: s.write, sealer: s.sealer})
 	})
 	if err != nil && lostRace(err) {
 		return fmt.Errorf("%w: %w", ErrConflict, err)

@@ -120,7 +120,7 @@ func testStore(t *testing.T, place func() Place) {
 	t.Run("a deleted cluster is gone, its log stays", func(t *testing.T) {
 		s := withCluster(t, place())
 		change(t, s, func(ctx context.Context, tx Tx) error {
-			return errors.Join(tx.UnwantCluster(ctx, "c", now), tx.DropNode(ctx, "i-1"), tx.Log(ctx, "c", "x", Info, "line", now), tx.DropCluster(ctx, "c", now))
+			return errors.Join(tx.UnwantCluster(ctx, "c", now), tx.DropNode(ctx, "i-1", now), tx.Log(ctx, "c", "x", Info, "line", now), tx.DropCluster(ctx, "c", now))
 		})
 		if _, err := s.Read().Cluster(t.Context(), "c"); !errors.Is(err, ErrNotFound) {
 			t.Errorf("err = %v", err)
