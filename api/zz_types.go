@@ -4562,6 +4562,38 @@ type UnTagResourcesResponse struct {
 	RequestId string `json:"RequestId"`
 }
 
+// DescribeAutoScalePlanRequest: Show what auto scaling would do with a cluster now, and why; nothing is done.
+type DescribeAutoScalePlanRequest struct {
+	RegionId  string `param:"RegionId"`
+	ClusterId string `param:"ClusterId"`
+}
+
+// DescribeAutoScalePlanResponse answers DescribeAutoScalePlan.
+type DescribeAutoScalePlanResponse struct {
+	RequestId string                     `json:"RequestId"`
+	ClusterId string                     `json:"ClusterId"`
+	Summary   string                     `json:"Summary"`
+	Steps     DescribeAutoScalePlanSteps `json:"Steps"`
+}
+
+type DescribeAutoScalePlanSteps struct {
+	StepInfo []DescribeAutoScalePlanStepInfo `json:"StepInfo"`
+}
+
+type DescribeAutoScalePlanStepInfo struct {
+	Action         string  `json:"Action"`
+	QueueName      string  `json:"QueueName"`
+	InstanceId     string  `json:"InstanceId"`
+	HostName       string  `json:"HostName"`
+	JobId          string  `json:"JobId"`
+	Count          int     `json:"Count"`
+	InstanceType   string  `json:"InstanceType"`
+	SpotStrategy   string  `json:"SpotStrategy"`
+	SpotPriceLimit float64 `json:"SpotPriceLimit"`
+	Reason         string  `json:"Reason"`
+	Message        string  `json:"Message"`
+}
+
 func newRequest(action string) any {
 	switch action {
 	case "CreateCluster":
@@ -4868,6 +4900,8 @@ func newRequest(action string) any {
 		return new(TagResourcesRequest)
 	case "UnTagResources":
 		return new(UnTagResourcesRequest)
+	case "DescribeAutoScalePlan":
+		return new(DescribeAutoScalePlanRequest)
 	}
 	return nil
 }
@@ -5178,6 +5212,8 @@ func newResponse(action string) any {
 		return new(TagResourcesResponse)
 	case "UnTagResources":
 		return new(UnTagResourcesResponse)
+	case "DescribeAutoScalePlan":
+		return new(DescribeAutoScalePlanResponse)
 	}
 	return nil
 }

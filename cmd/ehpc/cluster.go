@@ -17,7 +17,7 @@ import (
 func (c *cli) newClusterCommand() *cobra.Command {
 	cmd := c.addFlags(&cobra.Command{Use: "cluster", Short: "Make, look at and delete clusters", Args: noArgs, RunE: showHelp})
 	cmd.AddCommand(c.newClusterCreateCommand(), c.newClusterListCommand(), c.newClusterShowCommand(),
-		c.newClusterDeleteCommand(), c.newClusterLogsCommand())
+		c.newClusterDeleteCommand(), c.newClusterLogsCommand(), c.newClusterScaleCommand())
 	return cmd
 }
 

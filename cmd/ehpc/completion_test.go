@@ -40,7 +40,7 @@ func TestCompletion(t *testing.T) {
 		args string // the last word is what is being typed, "" when it ends in a blank
 		want string
 	}{
-		"commands":                         {"cluster ", "create delete list logs show"},
+		"commands":                         {"cluster ", "create delete list logs scale show"},
 		"clusters by name":                 {"cluster show ", "lab other"},
 		"of what was typed":                {"cluster show o", "other"},
 		"jobs of the cluster":              {"job show lab ", "7 8"},

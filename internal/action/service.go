@@ -45,12 +45,13 @@ type Service struct {
 	Passwords *auth.Passwords
 	Images    func() ([]Image, error)
 	Fits      func(ctx context.Context, types []hpc.InstanceType) error
-	Wake      func()                                                    // wakes the reconcilers
-	Submitted func()                                                    // wakes the one that releases jobs
-	UpToDate  func(ctx context.Context, clusterID string) (bool, error) // whether the nodes that can be reached match the rows
-	Version   string                                                    // of this program
-	Lookup    fetch.Lookup                                              // of the hosts of input files; nil: the system's
-	Home      string                                                    // of new clusters; see store.Cluster
+	Wake      func()                                                             // wakes the reconcilers
+	Submitted func()                                                             // wakes the one that releases jobs
+	UpToDate  func(ctx context.Context, clusterID string) (bool, error)          // whether the nodes that can be reached match the rows
+	ScalePlan func(ctx context.Context, clusterID string) (hpc.ScalePlan, error) // what auto scaling would do now
+	Version   string                                                             // of this program
+	Lookup    fetch.Lookup                                                       // of the hosts of input files; nil: the system's
+	Home      string                                                             // of new clusters; see store.Cluster
 	Log       *slog.Logger
 
 	fetching sync.Once

@@ -16,6 +16,7 @@ func (s *Service) Table() map[string]Handler {
 		"DeleteQueue":              typed(s.DeleteQueue),
 		"DeleteUsers":              typed(s.DeleteUsers),
 		"DescribeAutoScaleConfig":  typed(s.DescribeAutoScaleConfig),
+		"DescribeAutoScalePlan":    typed(s.DescribeAutoScalePlan),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeJob":              typed(s.DescribeJob),
 		"EditJobTemplate":          typed(s.EditJobTemplate),

@@ -46,6 +46,7 @@ type Options struct {
 	Config    func(*config.Config)
 	Keep      bool // what the store does not know
 	Interrupt reconcile.Interrupt
+	Paused    bool // its loops do not run
 }
 
 // limits make the loops quick without changing what they do.
@@ -79,11 +80,13 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	}
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
+		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
 	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
-	loops.Go(func() { ctl.Run(ctx) })
+	if !o.Paused {
+		loops.Go(func() { ctl.Run(ctx) })
+	}
 	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.URL, t: t, dir: o.Dir}
 	p.stop = sync.OnceFunc(func() {
 		web.Close()

@@ -44,7 +44,7 @@ func (ctl *Control) passScale(ctx context.Context) error {
 // if there is something to do, on the rows that it then changes.
 func (ctl *Control) scaleCluster(ctx context.Context, clusterID string) error {
 	now := time.Now()
-	v, seen, err := ctl.observeScale(ctx, clusterID, now)
+	v, seen, err := ctl.observeScale(ctx, clusterID, now, false)
 	if err != nil || v == nil || len(planScale(now, v)) == 0 && !v.checkDue(now) {
 		return err
 	}
@@ -81,9 +81,9 @@ func (v *scaleView) checkDue(now time.Time) bool {
 // observeScale looks at a cluster that grows or shrinks; nil for any other. The
 // nodes are looked at before the jobs: a job that waits after them did not run
 // on them.
-func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time.Time) (*scaleView, scheduler.Observation, error) {
+func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time.Time, explain bool) (*scaleView, scheduler.Observation, error) {
 	tx := ctl.Store.Read()
-	v := &scaleView{Tariff: ctl.Tariff, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute}
+	v := &scaleView{Tariff: ctl.Tariff, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute, Explain: explain}
 	var seen scheduler.Observation
 	c, err := tx.Cluster(ctx, clusterID)
 	if err != nil {
@@ -97,10 +97,12 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 	if m := cv.manager(); m != nil {
 		cv.Present[m.ID] = ctl.Links.Present(m.ID)
 	}
-	if v.Sched = ctl.observeSched(ctx, cv); v.Sched == nil {
+	sched, known := ctl.lookAtSched(ctx, cv)
+	if !known {
 		return v, seen, nil
 	}
-	seen, known := ctl.observeQueue(ctx, cv.manager(), c)
+	v.Sched = sched
+	seen, known = ctl.observeQueue(ctx, cv.manager(), c)
 	if !known {
 		v.Sched = nil
 		return v, seen, nil
@@ -108,6 +110,13 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 	v.Waiting = waitingJobs(v.Jobs, seen)
 	v.Quiet = ctl.observeQuiet(ctx, v, now)
 	return v, seen, nil
+}
+
+// lookAtSched asks the scheduler for its nodes. The loop that looks after them
+// tells of what goes wrong.
+func (ctl *Control) lookAtSched(ctx context.Context, v *clusterView) (sched map[string]scheduler.Node, known bool) {
+	sched, err := ctl.listSched(ctx, v)
+	return sched, err == nil && sched != nil
 }
 
 // observeQueue asks the scheduler for its jobs. The loop that follows them tells
@@ -146,7 +155,7 @@ func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, see
 
 // observeQuiet asks the nodes that may go whether somebody is logged in.
 func (ctl *Control) observeQuiet(ctx context.Context, v *scaleView, now time.Time) map[string]bool {
-	due := v.checkDue(now)
+	due := v.checkDue(now) || v.Explain
 	quiet := map[string]bool{}
 	var mu sync.Mutex
 	var wg sync.WaitGroup
@@ -205,14 +214,14 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 			return nil
 		}
 		row.Said[s.Queue] = s.Limit
-		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, fmt.Sprintf("no node is added to queue %s: %s", s.Queue, s.Reason), now)
+		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, s.line(), now)
 	case countIdle:
 		return tx.NoteIdle(ctx, s.Node.ID, s.Count)
 	case hinderJob:
 		if err := tx.NoteHindrance(ctx, s.Job, s.Reason, now); err != nil || s.Reason == "" || s.Passing {
 			return err
 		}
-		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, fmt.Sprintf("job %s: %s", cmp.Or(s.Job.PublicID, s.Job.SchedID), s.Reason), now)
+		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, s.line(), now)
 	case releaseIdle:
 		err = tx.UnwantNode(ctx, s.Node.ID, false, now)
 	case giveUpNode:
@@ -228,15 +237,6 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 
 const scaleOperation = "AutoScale" // in the cluster's log
 
-// line is a decision as the cluster's log has it.
-func (s scaleStep) line() string {
-	if s.Act == addNodes {
-		return fmt.Sprintf("%d nodes of type %s are added to queue %s", s.Count, s.Offer, s.Queue)
-	}
-	done := map[scaleAct]string{resetNode: "reset", giveUpNode: "given up", drainIdle: "drained", keepNode: "kept", releaseIdle: "released"}
-	return fmt.Sprintf("node %s of queue %s is %s: %s", s.Node.Hostname, s.Queue, done[s.Act], s.Reason)
-}
-
 // addNodes writes the rows of new nodes.
 func (ctl *Control) addNodes(ctx context.Context, tx store.Tx, c *store.Cluster, v *scaleView, row *store.ScaleConfig, s *scaleStep, now time.Time) error {
 	nodes := store.NewComputes(c, v.Nodes, s.Count, s.Offer.InstanceType, s.Queue, store.Autoscale, now)
@@ -249,7 +249,8 @@ func (ctl *Control) addNodes(ctx context.Context, tx store.Tx, c *store.Cluster,
 	v.Nodes = append(v.Nodes, nodes...)
 	row.Rounds[s.Queue] = now
 	delete(row.Said, s.Queue)
-	return tx.Log(ctx, c.ID, scaleOperation, store.Info, fmt.Sprintf("%s, %s to %s: %s", s.line(), nodes[0].Hostname, nodes[len(nodes)-1].Hostname, s.Reason), now)
+	s.Hosts = fmt.Sprintf(", %s to %s", nodes[0].Hostname, nodes[len(nodes)-1].Hostname)
+	return tx.Log(ctx, c.ID, scaleOperation, store.Info, s.line(), now)
 }
 
 // actScale does what is not in the rows. What fails, or is cut off, is found

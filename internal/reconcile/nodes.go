@@ -107,27 +107,41 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	return nil
 }
 
-// observeSched asks the cluster's scheduler for its nodes; nil when it cannot tell.
+// observeSched asks the cluster's scheduler for its nodes, and notes their load;
+// nil when it cannot tell.
 func (ctl *Control) observeSched(ctx context.Context, v *clusterView) map[string]scheduler.Node {
-	m := v.manager()
-	if m == nil || !v.Cluster.Wanted || !v.Present[m.ID] || (m.Status != hpc.NodeReady && m.Status != hpc.NodeRunning) {
-		return nil
+	sched, err := ctl.listSched(ctx, v)
+	if sched == nil && err == nil {
+		return nil // it is not there to ask
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-	defer cancel()
-	list, err := ctl.Links.Scheduler(m.ID).Nodes(ctx)
 	if ctl.said.news("nodes "+v.Cluster.ID, err) {
 		ctl.Log.Warn("cannot list the scheduler's nodes", "cluster", v.Cluster.ID, "err", err)
 	}
 	if err != nil {
 		return nil
 	}
+	ctl.noteSched(ctx, v.Nodes, sched)
+	return sched
+}
+
+// listSched asks the cluster's scheduler for its nodes, by their hostnames; nil
+// where there is none to ask.
+func (ctl *Control) listSched(ctx context.Context, v *clusterView) (map[string]scheduler.Node, error) {
+	m := v.manager()
+	if m == nil || !v.Cluster.Wanted || !v.Present[m.ID] || (m.Status != hpc.NodeReady && m.Status != hpc.NodeRunning) {
+		return nil, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	list, err := ctl.Links.Scheduler(m.ID).Nodes(ctx)
+	if err != nil {
+		return nil, err
+	}
 	sched := make(map[string]scheduler.Node, len(list))
 	for _, s := range list {
 		sched[s.Name] = s
 	}
-	ctl.noteSched(ctx, v.Nodes, sched)
-	return sched
+	return sched, nil
 }
 
 func (ctl *Control) noteSched(ctx context.Context, nodes []*store.Node, sched map[string]scheduler.Node) {

@@ -24,6 +24,7 @@ const (
 	drainIdle   scaleAct = "drain"          // and look once more
 	keepNode    scaleAct = "keep"           // after all
 	releaseIdle scaleAct = "release"        // its row is no longer wanted
+	leaveNode   scaleAct = "leave"          // as it is: only explained
 	hinderJob   scaleAct = "tell the owner" // why no node is added for the job; "" for no reason any more
 )
 
@@ -37,6 +38,7 @@ type scaleStep struct {
 	Offer   *offer      // of nodes to add
 	Passing bool        // of hinderJob: it goes by itself, and is told for the queue as a whole
 	Limit   string      // of addNone: what keeps the queue from growing
+	Hosts   string      // of addNodes, once they have names: for the log
 	Reason  string
 }
 
@@ -61,6 +63,7 @@ type scaleView struct {
 	Minute  time.Duration     // that settings count in
 	Room    map[string]int    // by instance type: how many new nodes this round may have, where that is known
 	Stock   map[string]int    // by instance type: how many there are, where a queue goes by it
+	Explain bool              // tell also why nothing is done
 	Scarce  map[string]string // instance types that this round has found no capacity for, and why
 }
 
@@ -187,7 +190,9 @@ func (p *scalePlanner) grow(queue string) {
 			p.needed[b.node] = "jobs wait for it"
 		}
 	}
-	if !set.Grow || p.now.Before(p.Config.Rounds[queue].Add(p.minutes(p.Config.Settings.GrowInterval))) {
+	next := p.Config.Rounds[queue].Add(p.minutes(p.Config.Settings.GrowInterval))
+	if !set.Grow || p.now.Before(next) {
+		p.explainPause(queue, set, pack, next)
 		return
 	}
 	wish, missing := p.wish(queue, set, pack)
@@ -214,7 +219,7 @@ func (p *scalePlanner) grow(queue string) {
 	}
 	limit := strings.Join(limits, "; ")
 	why := fmt.Sprintf("waiting jobs: %d, nodes of the queue: %d", count, have)
-	if count == 0 || need == 0 && missing > 0 {
+	if missing > 0 && (count == 0 || need == 0) {
 		why = fmt.Sprintf("the queue has %d nodes and is to have %d at least", have, set.MinNodes)
 	} else if limited || scarce {
 		why += fmt.Sprintf(", and %d more would be needed", need)
@@ -249,6 +254,22 @@ func (p *scalePlanner) decide(queue string, pack *packing, n int, needed bool, l
 		p.add(scaleStep{Act: addNone, Queue: queue, Limit: limit, Reason: why})
 	case !needed && p.Config.Said[queue] != "":
 		p.add(scaleStep{Act: addNone, Queue: queue})
+	case p.Explain:
+		p.add(scaleStep{Act: addNone, Queue: queue, Reason: why + ", which are enough"})
+	}
+}
+
+// explainPause tells why a queue has no round now.
+func (p *scalePlanner) explainPause(queue string, set hpc.QueueScale, pack *packing, next time.Time) {
+	why := "growing is off for it"
+	if set.Grow {
+		why = "its next round is not before " + next.UTC().Format("15:04:05 UTC")
+		if need := pack.made + pack.short + pack.lacking; need > 0 {
+			why += fmt.Sprintf(", and %d more would be needed", need)
+		}
+	}
+	if p.Explain {
+		p.add(scaleStep{Act: addNone, Queue: queue, Reason: why})
 	}
 }
 

@@ -29,15 +29,21 @@ func (p *scalePlanner) shrink(queue string) {
 			}
 			continue
 		}
+		if p.Explain {
+			p.explainNode(n, set, spare)
+		}
 		if !p.due {
 			continue
 		}
-		checks := 0
-		if set.Shrink && p.busy(n) == "" {
-			checks = min(n.Idle+1, p.Config.Settings.ShrinkIdleTimes)
+		checks, why := 0, "shrinking is off for its queue"
+		if set.Shrink {
+			why = p.busy(n)
+		}
+		if why == "" {
+			checks, why = min(n.Idle+1, p.Config.Settings.ShrinkIdleTimes), "this one found it so"
 		}
 		if checks != n.Idle {
-			p.add(scaleStep{Act: countIdle, Queue: queue, Node: n, Count: checks})
+			p.add(scaleStep{Act: countIdle, Queue: queue, Node: n, Count: checks, Reason: why})
 		}
 		if checks >= p.Config.Settings.ShrinkIdleTimes && spare > 0 {
 			spare--
@@ -81,4 +87,23 @@ func (p *scalePlanner) busy(n *store.Node) string {
 		return "somebody is logged in, or it does not answer"
 	}
 	return ""
+}
+
+// explainNode tells why a node stays for now.
+func (p *scalePlanner) explainNode(n *store.Node, set hpc.QueueScale, spare int) {
+	times := p.Config.Settings.ShrinkIdleTimes
+	why := p.busy(n)
+	switch {
+	case !set.Shrink:
+		why = "shrinking is off for its queue"
+	case why != "":
+	case p.due && min(n.Idle+1, times) > n.Idle, p.due && spare > 0:
+		return // it is counted, or drained
+	case spare <= 0 && n.Idle >= times:
+		why = fmt.Sprintf("the queue is to have %d nodes at least", set.MinNodes)
+	default:
+		next := p.Config.Checked.Add(p.minutes(p.Config.Settings.ShrinkInterval))
+		why = fmt.Sprintf("it was idle at %d of %d checks in a row, the next is at %s", n.Idle, times, next.UTC().Format("15:04:05 UTC"))
+	}
+	p.add(scaleStep{Act: leaveNode, Queue: n.Queue, Node: n, Reason: why})
 }
