@@ -233,6 +233,6 @@ func TestAServiceThatIsFullAddsWhatFits(t *testing.T) {
 	q.ArrayRequest, q.Thread = "1-5", new(2)
 	p.submit(t, q)
 	p.Until(t, "two are added, and why not more is told", func() bool {
-		return len(p.added(t, id)) == 2 && p.told(t, id, "no node is added to queue workq", "capacity")
+		return len(p.added(t, id)) == 2 && p.told(t, id, "nothing is added to queue workq", "capacity")
 	})
 }
