@@ -20,6 +20,7 @@ import (
 	"ehpc/internal/agent"
 	"ehpc/internal/fence"
 	"ehpc/internal/link"
+	"ehpc/internal/meter"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/slurm"
 )
@@ -102,6 +103,8 @@ func serve(ctx context.Context) error {
 		Supervisor: agent.S6{Root: "/", Dir: "/service", Logs: "/var/log/ehpc"},
 		Journal:    journal,
 		Engines:    engines(program),
+		JobGroups:  slurm.JobGroups,
+		Usage:      meter.Open("/ehpc/claims/usage"), // no token's shard has a name as long
 		Log:        log,
 	})
 	if err != nil {
@@ -120,6 +123,7 @@ func serve(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	wg.Go(func() { a.Watch(ctx, l.Changed) })
 	wg.Go(func() { a.Prune(ctx) })
+	wg.Go(func() { a.Measure(ctx) })
 	wg.Go(func() {
 		err = a.TakeClaims(ctx)
 		stop() // without it no job can begin: the supervisor starts this agent anew

@@ -11,6 +11,7 @@ import (
 	"ehpc/internal/fence"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
+	"ehpc/internal/meter"
 	"ehpc/internal/scheduler"
 )
 
@@ -30,7 +31,11 @@ type Options struct {
 	Journal *fence.Journal
 	// Engines are the schedulers that this agent can set up, by the plan's name.
 	Engines map[string]scheduler.Engine
-	Log     *slog.Logger
+	// JobGroups are patterns of the control groups that these make for jobs.
+	JobGroups []string
+	// Usage is where is written down what the cluster's jobs used.
+	Usage *meter.Records
+	Log   *slog.Logger
 }
 
 // Agent looks after one node.
@@ -40,6 +45,7 @@ type Agent struct {
 	journal  journal
 	commands sync.WaitGroup
 	looks    looks         // at file systems, that have not come back
+	meter    *meter.Meter  // nil where jobs cannot be measured
 	ended    chan struct{} // a command has, since Watch looked last
 	runs     chan struct{} // a job's run has begun or ended, likewise
 
@@ -65,6 +71,9 @@ func New(opts Options) (*Agent, error) {
 		return nil, err
 	}
 	a.last = last
+	if a.meter, err = a.newMeter(); err != nil {
+		return nil, err
+	}
 	a.prune(time.Now())
 	return a, nil
 }

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -34,7 +35,7 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID()}
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Look: a.meterLook()}
 	desk.Serve(l)
 	return nil
 }
@@ -48,7 +49,7 @@ func (a *Agent) Prune(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		if _, manager := a.Engine(); manager {
-			if err := a.opts.Journal.Prune(time.Now()); err != nil {
+			if err := errors.Join(a.opts.Journal.Prune(time.Now()), a.opts.Usage.Prune(time.Now())); err != nil {
 				a.opts.Log.Warn("cannot prune", "err", err)
 			}
 		}

@@ -203,6 +203,18 @@ func (a *Agent) AuthorizedKeys(_ context.Context, account string) ([]byte, error
 	return []byte(a.Files[account+" .ssh/authorized_keys"]), nil
 }
 
+// Measurements tells what Used said was used on the cluster's nodes.
+func (a *Agent) Measurements(_ context.Context, asked ...hpc.JobOnNode) (found []hpc.Measurement, err error) {
+	a.world.mu.Lock()
+	defer a.world.mu.Unlock()
+	for _, q := range asked {
+		if m, there := a.world.used[a.spec.ClusterID][q]; there {
+			found = append(found, m)
+		}
+	}
+	return found, nil
+}
+
 // ForgetCommand notes that the result of a command was received.
 func (a *Agent) ForgetCommand(_ context.Context, id string) error {
 	a.mu.Lock()

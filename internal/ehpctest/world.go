@@ -32,6 +32,17 @@ type World struct {
 	changed    func()                     // of the plane that runs
 	silent     map[string]bool            // cluster ids whose scheduler answers nothing
 	scripts    scriptsFate
+	used       map[string]map[hpc.JobOnNode]hpc.Measurement // by cluster id
+}
+
+// Used says what a job used on a node of the cluster, as its volume has it.
+func (w *World) Used(clusterID string, m hpc.Measurement) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.used[clusterID] == nil {
+		w.used[clusterID] = map[hpc.JobOnNode]hpc.Measurement{}
+	}
+	w.used[clusterID][hpc.JobOnNode{Job: m.Job, Host: m.Host}] = m
 }
 
 // scriptsFate is what becomes of post-install scripts on all nodes.
@@ -65,7 +76,7 @@ func (w *World) scriptsResult() hpc.CommandResult {
 
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
-	w := &World{agents: map[string]*Agent{}, schedulers: map[string]*schedfake.Fake{},
+	w := &World{agents: map[string]*Agent{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, schedulers: map[string]*schedfake.Fake{},
 		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
@@ -244,4 +255,7 @@ func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 }
 func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
 func (absent) Rejoin(context.Context) error                           { return link.ErrAbsent }
-func (absent) ForgetCommand(context.Context, string) error            { return link.ErrAbsent }
+func (absent) Measurements(context.Context, ...hpc.JobOnNode) ([]hpc.Measurement, error) {
+	return nil, link.ErrAbsent
+}
+func (absent) ForgetCommand(context.Context, string) error { return link.ErrAbsent }

@@ -251,6 +251,10 @@ func TestPruning(t *testing.T) {
 		"one that ended lately stays":            {func(j *Journal) { must(t, j.NoteEnd(claims(t, j, first, Begin, 0), 0, old)) }, true},
 		"one that runs stays":                    {func(j *Journal) { claims(t, j, first, Begin, 0); age(j) }, true},
 		"one that has waited all the time stays": {age, true},
+		"what is no journal of jobs is no fault": {func(j *Journal) {
+			must(t, os.MkdirAll(filepath.Join(j.dir, "usage", "07"), 0o700))
+			age(j)
+		}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

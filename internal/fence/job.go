@@ -67,8 +67,28 @@ func RunJob(socket, argument string, script []string, engines map[string]func(en
 	} else if err := file.Sync(); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: the end of job %s may not survive a power cut: %v\n", s.ID, err)
 	}
+	tellEnding(socket)
 	leave(how)
 	return nil
+}
+
+// tellWithin is how long the end of a run waits to be measured.
+const tellWithin = time.Second
+
+// tellEnding has the node's agent measure the job while it can. Without it what
+// it used at last may be missing.
+func tellEnding(socket string) {
+	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	text, err := json.Marshal(question{Ending: true})
+	if err == nil && conn.SetDeadline(time.Now().Add(tellWithin)) == nil {
+		if _, err = conn.Write(text); err == nil {
+			conn.Read(make([]byte, messageLimit)) // that it answers is what matters
+		}
+	}
 }
 
 // ask claims the run, again and again while the agent is away or says to wait.

@@ -8,8 +8,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -115,6 +117,31 @@ func (n *node) over() (run hpc.Run) {
 		return run.Over()
 	})
 	return run
+}
+
+func TestARunIsLookedAtWhenItBeginsAndBeforeItsProcessIsGone(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, own(t, nil))
+	var mu sync.Mutex
+	var looks []string
+	n.desk.Look = func(pid int) {
+		state := "gone"
+		if _, err := processBegan(pid); err == nil {
+			state = "there"
+		}
+		_, err := os.Stat(filepath.Join(n.dir, "done"))
+		mu.Lock()
+		defer mu.Unlock()
+		looks = append(looks, fmt.Sprintf("%s %t", state, err == nil))
+	}
+	if status, out := n.run("#!/bin/sh\ntouch " + filepath.Join(n.dir, "done")); status.ExitStatus() != 0 {
+		t.Fatalf("the script ended with %d: %s", status.ExitStatus(), out)
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if !slices.Equal(looks, []string{"there false", "there true"}) {
+		t.Errorf("it was looked at %q", looks)
+	}
 }
 
 func TestScripts(t *testing.T) {

@@ -274,7 +274,7 @@ func (j *Journal) Prune(now time.Time) error {
 	}
 	for _, path := range jobs {
 		token := filepath.Base(path)
-		if !tokenPattern.MatchString(token) || !past(path, now) {
+		if path != j.jobPath(token) || !tokenPattern.MatchString(token) || !past(path, now) {
 			continue
 		}
 		if err := j.prune(token, now); err != nil {

@@ -31,6 +31,7 @@ const (
 type question struct {
 	Token, Task, ID, Own string
 	Restarts             int
+	Ending               bool // no claim: the run's script has ended
 }
 
 // reply is the answer. With Begin comes the run's file, for its end.
@@ -47,6 +48,8 @@ type Desk struct {
 	Watch   *Watch
 	Host    string
 	Boot    string
+	// Look measures the job that a process is of; nil where nothing is measured.
+	Look func(pid int)
 }
 
 // Listen opens the socket at path, for every account of the node.
@@ -149,6 +152,10 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 	if err := json.Unmarshal(text[:n], &q); err != nil {
 		return failed(fmt.Errorf("the claim is malformed"))
 	}
+	if q.Ending {
+		d.look(who)
+		return reply{}, nil
+	}
 	c := hpc.Run{Token: q.Token, Task: q.Task, ID: q.ID, Own: q.Own, Restarts: q.Restarts, Host: d.Host, Boot: d.Boot, PID: int(who.Pid)}
 	ruling, run, err := d.Journal.Claim(c, int(who.Uid), d.Watch.note)
 	if err != nil {
@@ -159,11 +166,18 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 		return r, nil
 	}
 	d.Watch.follow(run)
+	d.look(who)
 	file, err := os.OpenFile(d.Journal.runPath(run.Token, run.Task, run.N), os.O_WRONLY|os.O_APPEND, 0)
 	if err != nil {
 		return failed(err)
 	}
 	return r, file
+}
+
+func (d *Desk) look(who *unix.Ucred) {
+	if d.Look != nil {
+		d.Look(int(who.Pid))
+	}
 }
 
 // peer is the process at the other end.

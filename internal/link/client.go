@@ -3,6 +3,7 @@ package link
 import (
 	"context"
 	"net/http"
+	"slices"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -105,6 +106,23 @@ func (c *Client) AuthorizedKeys(ctx context.Context, account string) ([]byte, er
 	return keys, err
 }
 
+// Measurements implements Node. What was not asked for, which an honest agent
+// never sends, is left out, and so are more parts than there can be.
+func (c *Client) Measurements(ctx context.Context, asked ...hpc.JobOnNode) ([]hpc.Measurement, error) {
+	var all []hpc.Measurement
+	err := c.call(ctx, callTimeout, "measurements", asked, &all)
+	open := map[hpc.JobOnNode]bool{}
+	for _, q := range asked {
+		open[q] = true
+	}
+	return slices.DeleteFunc(all, func(m hpc.Measurement) bool {
+		q := hpc.JobOnNode{Job: m.Job, Host: m.Host}
+		strange := !open[q] || len(m.Parts) > hpc.PartsLimit || slices.ContainsFunc(m.Parts, func(u hpc.Used) bool { return !u.Plausible() })
+		open[q] = false
+		return strange
+	}), err
+}
+
 // ForgetCommand implements Node.
 func (c *Client) ForgetCommand(ctx context.Context, id string) error {
 	return c.call(ctx, callTimeout, "forget-command", id, nil)
@@ -135,6 +153,9 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 	}))
 	mux.Handle("/node/read-file", serve(n.ReadFile))
 	mux.Handle("/node/authorized-keys", serve(n.AuthorizedKeys))
+	mux.Handle("/node/measurements", serve(func(ctx context.Context, asked []hpc.JobOnNode) ([]hpc.Measurement, error) {
+		return n.Measurements(ctx, asked...)
+	}))
 	mux.Handle("/node/forget-command", serve(func(ctx context.Context, id string) (nothing, error) {
 		return nothing{}, n.ForgetCommand(ctx, id)
 	}))

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -28,6 +29,11 @@ type stub struct {
 	state   func(context.Context) (hpc.NodeState, error)
 	command func(context.Context, string) (hpc.CommandResult, error)
 	write   func(context.Context, link.AccountFile) error
+	used    []hpc.Measurement
+}
+
+func (s stub) Measurements(context.Context, ...hpc.JobOnNode) ([]hpc.Measurement, error) {
+	return s.used, nil
 }
 
 func (s stub) State(ctx context.Context) (hpc.NodeState, error) { return s.state(ctx) }
@@ -475,4 +481,38 @@ func TestSSHGoesOverTheLink(t *testing.T) {
 			t.Error("it connected")
 		}
 	})
+}
+
+func TestMeasurementsThatNoHonestAgentSendsAreLeftOut(t *testing.T) {
+	t.Parallel()
+	negative := int64(-1)
+	used := func(u hpc.Used) []hpc.Used { return []hpc.Used{u} }
+	good := hpc.Measurement{Job: "7", Host: "a", Parts: used(hpc.Used{CPU: time.Second, Memory: 5}), Final: true}
+	server := httptest.NewServer(link.Handler(stub{used: []hpc.Measurement{
+		good, good, // told once
+		{Job: "8", Host: "a"}, // not asked for
+		{Job: "7", Host: "b", Parts: used(hpc.Used{CPU: -1})},
+		{Job: "7", Host: "c", Parts: used(hpc.Used{Memory: 1 << 62})},
+		{Job: "7", Host: "d", Parts: used(hpc.Used{Energy: &negative})},
+		{Job: "7", Host: "e", Parts: used(hpc.Used{Began: time.Unix(9, 0), Ended: time.Unix(8, 0)})},
+		{Job: "7", Host: "f", Parts: make([]hpc.Used, hpc.PartsLimit+1)},
+	}}, nil))
+	defer server.Close()
+	client := link.NewClient(&http.Client{Transport: to{server.Listener.Addr().String()}})
+	var asked []hpc.JobOnNode
+	for _, host := range []string{"a", "b", "c", "d", "e", "f"} {
+		asked = append(asked, hpc.JobOnNode{Job: "7", Host: host})
+	}
+	got, err := client.Measurements(t.Context(), asked...)
+	if err != nil || len(got) != 1 || got[0].Job != "7" || got[0].Host != "a" || got[0].Parts[0].CPU != time.Second {
+		t.Errorf("taken are %+v, %v", got, err)
+	}
+}
+
+// to sends every request to one address.
+type to struct{ address string }
+
+func (d to) RoundTrip(r *http.Request) (*http.Response, error) {
+	r.URL.Host = d.address
+	return http.DefaultTransport.RoundTrip(r)
 }

@@ -37,6 +37,9 @@ type Node interface {
 	// AuthorizedKeys reads the file of keys that the account itself lets in over
 	// ssh, unless others may write it. What is not there is empty.
 	AuthorizedKeys(ctx context.Context, account string) ([]byte, error)
+	// Measurements tells what jobs used on nodes of the cluster, as far as it is
+	// written down on its volume. More than hpc.MeasurementLimit are refused.
+	Measurements(ctx context.Context, asked ...hpc.JobOnNode) ([]hpc.Measurement, error)
 	// ForgetCommand lets the node drop what it keeps of a command whose result was
 	// received; it is still not started a second time. Unknown ones are no error.
 	ForgetCommand(ctx context.Context, id string) error

@@ -20,7 +20,7 @@ const module = "ehpc"
 // need of each other they get as parameters.
 var layers = [][]string{
 	{"api", "internal/hpc", "internal/rpc"},
-	{"internal/store", "internal/scheduler", "internal/provider", "internal/link", "internal/image", "internal/auth", "internal/config", "internal/fetch", "internal/sshca", "internal/backup"},
+	{"internal/store", "internal/scheduler", "internal/provider", "internal/link", "internal/meter", "internal/image", "internal/auth", "internal/config", "internal/fetch", "internal/sshca", "internal/backup"},
 	{"internal/fence"},
 	{"internal/action", "internal/reconcile", "internal/agent", "internal/gateway"},
 	{"internal/server"},
