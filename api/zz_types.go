@@ -4594,6 +4594,24 @@ type DescribeAutoScalePlanStepInfo struct {
 	Message        string  `json:"Message"`
 }
 
+// ReclaimNodesRequest: Have preemptible compute nodes taken back, as the market for them would.
+type ReclaimNodesRequest struct {
+	RegionId  string                        `param:"RegionId"`
+	ClusterId string                        `param:"ClusterId"`
+	Instance  []ReclaimNodesRequestInstance `param:"Instance.N"`
+	Notice    int                           `param:"Notice"`
+}
+
+type ReclaimNodesRequestInstance struct {
+	Id string `param:"Id"`
+}
+
+// ReclaimNodesResponse answers ReclaimNodes.
+type ReclaimNodesResponse struct {
+	RequestId   string `json:"RequestId"`
+	ReclaimTime string `json:"ReclaimTime"`
+}
+
 func newRequest(action string) any {
 	switch action {
 	case "CreateCluster":
@@ -4902,6 +4920,8 @@ func newRequest(action string) any {
 		return new(UnTagResourcesRequest)
 	case "DescribeAutoScalePlan":
 		return new(DescribeAutoScalePlanRequest)
+	case "ReclaimNodes":
+		return new(ReclaimNodesRequest)
 	}
 	return nil
 }
@@ -5214,6 +5234,8 @@ func newResponse(action string) any {
 		return new(UnTagResourcesResponse)
 	case "DescribeAutoScalePlan":
 		return new(DescribeAutoScalePlanResponse)
+	case "ReclaimNodes":
+		return new(ReclaimNodesResponse)
 	}
 	return nil
 }

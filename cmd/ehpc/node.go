@@ -13,8 +13,8 @@ import (
 )
 
 func (c *cli) newNodeCommand() *cobra.Command {
-	cmd := c.addFlags(&cobra.Command{Use: "node", Short: "Look at a cluster's nodes, add and delete compute nodes", Args: noArgs, RunE: showHelp})
-	cmd.AddCommand(c.newNodeListCommand(), c.newNodeAddCommand(), c.newNodeDeleteCommand())
+	cmd := c.addFlags(&cobra.Command{Use: "node", Short: "Look at a cluster's nodes, add, delete and take back compute nodes", Args: noArgs, RunE: showHelp})
+	cmd.AddCommand(c.newNodeListCommand(), c.newNodeAddCommand(), c.newNodeDeleteCommand(), c.newNodeReclaimCommand())
 	return cmd
 }
 
@@ -65,7 +65,8 @@ func (r *remote) listNodes(ctx context.Context, cluster, role string) ([]api.Lis
 
 func (c *cli) newNodeAddCommand() *cobra.Command {
 	var count int
-	var instanceType, queue string
+	var instanceType, queue, limit string
+	var spot bool
 	var wait waiting
 	cmd := &cobra.Command{
 		Use:   "add CLUSTER",
@@ -77,7 +78,8 @@ func (c *cli) newNodeAddCommand() *cobra.Command {
 				return err
 			}
 			answer, err := call[api.AddNodesResponse](ctx, r, "add nodes to cluster "+args[0], "AddNodes",
-				values("ClusterId", id, "Count", strconv.Itoa(count), "InstanceType", instanceType, "JobQueue", queue))
+				values("ClusterId", id, "Count", strconv.Itoa(count), "InstanceType", instanceType, "JobQueue", queue,
+					"ComputeSpotStrategy", spotStrategy(spot, limit), "ComputeSpotPriceLimit", limit))
 			if err != nil {
 				return err
 			}
@@ -93,8 +95,21 @@ func (c *cli) newNodeAddCommand() *cobra.Command {
 	cmd.Flags().IntVarP(&count, "count", "n", 1, "how many")
 	cmd.Flags().StringVar(&instanceType, "type", "", "instance type, as ecs.n1.small (default: as the others)")
 	cmd.Flags().StringVar(&queue, "queue", "", "queue they serve")
+	cmd.Flags().BoolVar(&spot, "spot", false, "preemptible: at the spot price, and may be taken back")
+	cmd.Flags().StringVar(&limit, "price-limit", "", "preemptible, up to this spot price per hour")
 	wait.addFlags(cmd.Flags(), "until they take jobs")
 	return cmd
+}
+
+// spotStrategy is the API's word for how nodes are preemptible; "" if they are not.
+func spotStrategy(spot bool, limit string) string {
+	switch {
+	case limit != "":
+		return "SpotWithPriceLimit"
+	case spot:
+		return "SpotAsPriceGo"
+	}
+	return ""
 }
 
 // awaitNodes waits until nodes are in service.

@@ -120,7 +120,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	if err != nil {
 		return err
 	}
-	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: passwords, Fits: machines.Fits,
+	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: passwords, Fits: machines.Fits, Reclaims: true,
 		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, ScalePlan: control.ScalePlan, Version: release, Home: who.home, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup

@@ -82,7 +82,7 @@ func (s *Service) simple(c *store.Cluster, nodes []*store.Node) api.ListClusters
 		SchedulerType: s.schedulerType(c), InstanceType: orElse(c.Asked.EcsOrder.Compute.InstanceType, s.Config.ComputeType),
 		CreateTime: stamp(c.Created), ImageOwnerAlias: "system", ImageId: c.ImageID, Location: "PublicCloud",
 		DeployMode: string(c.DeployMode), VSwitchId: c.Asked.VSwitchId, VpcId: c.Asked.VpcId,
-		ComputeSpotStrategy: c.Asked.ComputeSpotStrategy, ClientVersion: s.Version,
+		ComputeSpotStrategy: c.Asked.ComputeSpotStrategy, ComputeSpotPriceLimit: spotLimit(c), ClientVersion: s.Version,
 		TotalResources: &api.ListClustersTotalResources{}, UsedResources: &api.ListClustersUsedResources{},
 	}
 	var managers, computes tally

@@ -250,13 +250,18 @@ func comment(j *store.Job) string {
 		said = append(said, fmt.Sprintf("exit status %d", j.ExitCode))
 	}
 	switch {
+	case j.State == hpc.JobNodeFail && !strings.HasPrefix(j.Reason, nodeFailed):
+		said = append(said, nodeFailed)
 	case j.State == hpc.JobNodeFail:
-		said = append(said, "its node failed")
+		said = append(said, j.Reason)
 	case j.State == hpc.JobFailed && j.Reason != strings.ToUpper(j.Reason): // a scheduler's word for it is the state again
 		said = append(said, j.Reason)
 	}
 	return strings.Join(said, ": ")
 }
+
+// nodeFailed begins what is written down of a run whose node failed.
+const nodeFailed = "its node failed"
 
 // jobStamp writes a time as the document's jobs do: UTC, without a zone.
 func jobStamp(t time.Time) string {

@@ -28,10 +28,14 @@ func (s *Service) AddNodes(ctx context.Context, q *api.AddNodesRequest) (*api.Ad
 	if err != nil {
 		return nil, err
 	}
+	now := time.Now()
+	preemptible, err := s.spotOf("add nodes", q.ComputeSpotStrategy, q.ComputeSpotPriceLimit, t.Name, now)
+	if err != nil {
+		return nil, err
+	}
 	if err := s.fits(ctx, slices.Repeat([]hpc.InstanceType{t}, q.Count)); err != nil {
 		return nil, err
 	}
-	now := time.Now()
 	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.AddNodesResponse, error) {
 		c, err := s.lockCluster(ctx, tx, q.ClusterId)
 		if err != nil {
@@ -40,7 +44,7 @@ func (s *Service) AddNodes(ctx context.Context, q *api.AddNodesRequest) (*api.Ad
 		if err := mustRun(c, "add nodes"); err != nil {
 			return nil, err
 		}
-		nodes, err := s.moreNodes(ctx, tx, c, q, t, now)
+		nodes, err := s.moreNodes(ctx, tx, c, q, t, preemptible, now)
 		if err != nil {
 			return nil, err
 		}
@@ -82,7 +86,7 @@ func (s *Service) addedType(ctx context.Context, c *store.Cluster, q *api.AddNod
 	return t, nil
 }
 
-func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.AddNodesRequest, t hpc.InstanceType, now time.Time) ([]*store.Node, error) {
+func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.AddNodesRequest, t hpc.InstanceType, preemptible spot, now time.Time) ([]*store.Node, error) {
 	have, err := tx.Nodes(ctx, c.ID)
 	if err != nil {
 		return nil, err
@@ -99,6 +103,7 @@ func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, 
 		return nil, api.InvalidParams.Errorf("cannot add nodes: JobQueue %q does not exist in cluster %s", queue, c.ID)
 	}
 	nodes := store.NewComputes(c, have, q.Count, t, queue, orElse(q.CreateMode, "manual"), now)
+	preemptible.mark(nodes)
 	return nodes, tx.InsertNodes(ctx, nodes)
 }
 

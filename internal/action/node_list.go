@@ -118,7 +118,7 @@ func (f nodeFilter) showsRole(n *store.NodeEntry) bool {
 func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInfo {
 	i := api.ListNodesNodeInfo{
 		Id: n.ID, RegionId: s.Config.Region, Status: string(n.Status), CreatedByEhpc: true, AddTime: stamp(n.Created),
-		SpotStrategy: spotOf(c, n), ImageOwnerAlias: "system", ImageId: n.ImageID,
+		SpotStrategy: string(n.SpotStrategy), ImageOwnerAlias: "system", ImageId: n.ImageID,
 		Location: "PublicCloud", CreateMode: n.CreateMode, HostName: n.Hostname, InstanceType: n.InstanceType.Name,
 		IpAddress: n.Address, StateInSched: n.SchedState, VSwitchId: c.Asked.VSwitchId, VpcId: c.Asked.VpcId,
 		ZoneId: orElse(c.Asked.ZoneId, s.Config.Zone), Version: s.Version,
@@ -129,13 +129,4 @@ func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInf
 		i.Roles.Role = append(i.Roles.Role, string(r))
 	}
 	return i
-}
-
-// spotOf is a node's strategy. Of those that were asked for one by one the
-// cluster's is shown, which has no effect.
-func spotOf(c *store.Cluster, n *store.Node) string {
-	if n.CreateMode == store.Autoscale || n.SpotStrategy.Preemptible() {
-		return string(n.SpotStrategy)
-	}
-	return orElse(c.Asked.ComputeSpotStrategy, string(hpc.NoSpot))
 }

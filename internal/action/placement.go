@@ -63,9 +63,15 @@ func (s *Service) firstNodes(c *store.Cluster, q *api.CreateClusterRequest, now 
 	for i := range logins {
 		add([]hpc.Role{hpc.RoleLogin}, login, fmt.Sprintf("login%d", i))
 	}
+	preemptible, err := s.spotOf("create a cluster", q.ComputeSpotStrategy, q.ComputeSpotPriceLimit, compute.Name, now)
+	if err != nil {
+		return nil, err
+	}
+	others := len(nodes)
 	for i := range computes {
 		add([]hpc.Role{hpc.RoleCompute}, compute, store.ComputeName(i))
 	}
+	preemptible.mark(nodes[others:])
 	return nodes, nil
 }
 

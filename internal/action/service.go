@@ -45,6 +45,7 @@ type Service struct {
 	Passwords *auth.Passwords
 	Images    func() ([]Image, error)
 	Fits      func(ctx context.Context, types []hpc.InstanceType) error
+	Reclaims  bool                                                               // the machines' provider can be told to take one back
 	Wake      func()                                                             // wakes the reconcilers
 	Submitted func()                                                             // wakes the one that releases jobs
 	UpToDate  func(ctx context.Context, clusterID string) (bool, error)          // whether the nodes that can be reached match the rows

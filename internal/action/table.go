@@ -47,6 +47,7 @@ func (s *Service) Table() map[string]Handler {
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
 		"ModifyUserGroups":         typed(s.ModifyUserGroups),
 		"ModifyUserPasswords":      typed(s.ModifyUserPasswords),
+		"ReclaimNodes":             typed(s.ReclaimNodes),
 		"RerunJobs":                typed(s.RerunJobs),
 		"SetAutoScaleConfig":       typed(s.SetAutoScaleConfig),
 		"SetJobUser":               typed(s.SetJobUser),

@@ -186,13 +186,13 @@ func (c *Config) Check() error {
 	names := map[string]bool{}
 	for i, t := range c.InstanceTypes {
 		fault(t.Name == "" || names[t.Name], "instance_types[%d].name %q is empty or twice there", i, t.Name)
-		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || !within(t.Price, 0, maxPrice), "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
+		fault(t.Cores < 1 || t.MemoryMB < 512 || t.GPUs < 0 || !within(t.Price, 0, hpc.MaxPrice), "instance_types[%d] (%s) needs at least 1 core and 512 MB, and no negative figure", i, t.Name)
 		names[t.Name] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(c.SpotPrices)) {
 		fault(!names[name], "spot_prices %q is no instance type", name)
 		for i, p := range c.SpotPrices[name] {
-			fault(!within(p.Price, 0, maxPrice), "spot_prices.%s[%d].price %v is no price", name, i, p.Price)
+			fault(!within(p.Price, 0, hpc.MaxPrice), "spot_prices.%s[%d].price %v is no price", name, i, p.Price)
 			fault(p.From.IsZero() || i > 0 && !p.From.After(c.SpotPrices[name][i-1].From), "spot_prices.%s[%d].from is not given, or not after the one before it", name, i)
 		}
 	}
@@ -206,9 +206,6 @@ func (c *Config) Check() error {
 	}
 	return errors.Join(faults...)
 }
-
-// maxPrice is more than any machine costs in an hour, in units of the currency.
-const maxPrice = 1e6
 
 // Tariff is what the instance types cost.
 func (c *Config) Tariff() hpc.Tariff { return hpc.Tariff{Types: c.Types(), Spot: c.SpotPrices} }

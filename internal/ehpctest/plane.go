@@ -52,7 +52,7 @@ type Options struct {
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
 	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
-	Minute: 100 * time.Millisecond, Lease: 2 * time.Second}
+	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t *testing.T, w *World, o Options) *Plane {
@@ -80,7 +80,7 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	}
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
+		Fits: w.Machines.Fits, Reclaims: true, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
 	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup

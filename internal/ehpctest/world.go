@@ -95,6 +95,9 @@ func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
 			delete(w.agents, m.ID)
 		}
 		w.mu.Unlock()
+		if a.applied(hpc.RoleCompute) {
+			w.SchedulerOf(spec.ClusterID).PowerOff(spec.Hostname)
+		}
 		w.wake()
 	}
 }

@@ -41,6 +41,9 @@ func (m Money) Over(d time.Duration, part, whole int) Money {
 	return Money(n.Quo(n, hours.Mul(hours, big.NewInt(int64(whole)))).Int64())
 }
 
+// MaxPrice is more than any machine costs in an hour, in units of the currency.
+const MaxPrice = 1e6
+
 // SpotPrice is what a preemptible machine costs from a moment on, per hour.
 type SpotPrice struct {
 	From  time.Time `yaml:"from"` // RFC 3339

@@ -107,7 +107,7 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 		v.Sched = nil
 		return v, seen, nil
 	}
-	v.Waiting = waitingJobs(v.Jobs, seen)
+	v.Waiting = waitingJobs(v.Jobs, seen, leaving(v.Nodes))
 	v.Quiet = ctl.observeQuiet(ctx, v, now)
 	return v, seen, nil
 }
@@ -132,13 +132,8 @@ func (ctl *Control) observeQueue(ctx context.Context, manager *store.Node, c *st
 // read fills in the rows.
 func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, seen scheduler.Observation, kind string) (err error) {
 	v.Type = kind
-	var own []*store.ScaleQueue
-	if v.Config, own, err = tx.Scale(ctx, c.ID); err != nil {
+	if err := v.readSettings(ctx, tx, c.ID); err != nil {
 		return err
-	}
-	v.Own = map[string]hpc.QueueScale{}
-	for _, q := range own {
-		v.Own[q.Queue] = q.Settings
 	}
 	if v.Queues, err = tx.Queues(ctx, c.ID); err != nil {
 		return err
@@ -149,7 +144,20 @@ func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, see
 	if v.Jobs, err = tx.OpenJobs(ctx, c.ID); err != nil {
 		return err
 	}
-	v.Waiting = waitingJobs(v.Jobs, seen)
+	v.Waiting = waitingJobs(v.Jobs, seen, leaving(v.Nodes))
+	return nil
+}
+
+// readSettings fills in how the cluster grows and shrinks.
+func (v *scaleView) readSettings(ctx context.Context, tx store.Tx, clusterID string) (err error) {
+	var own []*store.ScaleQueue
+	if v.Config, own, err = tx.Scale(ctx, clusterID); err != nil {
+		return err
+	}
+	v.Own = map[string]hpc.QueueScale{}
+	for _, q := range own {
+		v.Own[q.Queue] = q.Settings
+	}
 	return nil
 }
 

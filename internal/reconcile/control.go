@@ -39,6 +39,7 @@ type Limits struct {
 	Retry  time.Duration // after the first failure of a step, doubling up to maxRetry
 	Miss   time.Duration // a scheduler may not show a job after its start, before the job is held for lost: an end is told after it
 	Rest   time.Duration // that a node in exception is left alone before it is tried again
+	Lead   time.Duration // before a machine is taken back that its jobs go back to the queue: until then they may end, after it they may save what they have
 	Minute time.Duration // that the settings of auto scaling count in
 	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
@@ -53,6 +54,7 @@ var DefaultLimits = Limits{
 	Retry:  500 * time.Millisecond,
 	Miss:   2 * time.Second,
 	Rest:   time.Minute,
+	Lead:   15 * time.Second,
 	Minute: time.Minute,
 	Lease:  15 * time.Second,
 }

@@ -84,7 +84,8 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 			return err
 		}
 	}
-	v := &clusterView{Cluster: c, Nodes: nodes, Machines: machines,
+	_, reclaims := ctl.Provider.(provider.Reclaimer)
+	v := &clusterView{Cluster: c, Nodes: nodes, Machines: machines, Tariff: ctl.Tariff, Reclaims: reclaims,
 		Present: map[string]bool{}, Silent: map[string]time.Time{}, Plans: map[string]string{}}
 	now := time.Now()
 	for _, n := range nodes {
@@ -181,7 +182,7 @@ func (ctl *Control) applyNode(ctx context.Context, v *clusterView, s nodeStep, p
 	}
 	ctl.Log.Warn("node step failed", "cluster", n.ClusterID, "node", n.ID, "step", s.Act, "err", err)
 	reason := fmt.Sprintf("cannot %s: %v", s.Act, err)
-	if n.Attempts+1 >= attemptsLimit && n.Wanted && n.Status != hpc.NodeException {
+	if n.Attempts+1 >= attemptsLimit && n.Wanted && n.Status != hpc.NodeException && n.ReclaimPhase == hpc.NotReclaimed {
 		err = ctl.stepNode(ctx, n, hpc.NodeException, store.Error, reason)
 	} else {
 		err = ctl.retryNode(ctx, n, reason)
@@ -236,6 +237,10 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		return ctl.Links.Scheduler(v.manager().ID).Drain(ctx, n.Hostname, "ehpc: the node is to be deleted")
 	case releaseNode:
 		return ctl.releaseNode(ctx, v, n)
+	case awaitPrice:
+		return ctl.awaitPrice(ctx, n, s.Reason)
+	case askReclaim, tellProvider, noteReclaim, drainReclaimed, requeueJobs, giveBack:
+		return ctl.doReclaim(ctx, v, s)
 	}
 	return fmt.Errorf("unknown step %q", s.Act)
 }
@@ -265,7 +270,7 @@ func (ctl *Control) loseMachine(ctx context.Context, v *clusterView, n *store.No
 
 func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.Node) error {
 	if v.Cluster.Wanted && v.Sched != nil && n.HasRole(hpc.RoleCompute) {
-		if err := ctl.leaveScheduler(ctx, v.manager().ID, n); err != nil {
+		if err := ctl.leaveScheduler(ctx, v.manager().ID, n, n.Force || v.dead(n)); err != nil {
 			return err
 		}
 	}
@@ -288,9 +293,11 @@ func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.No
 	return err
 }
 
-func (ctl *Control) leaveScheduler(ctx context.Context, managerID string, n *store.Node) error {
+// leaveScheduler takes a node out of the scheduler; with its jobs, if they are
+// not waited for.
+func (ctl *Control) leaveScheduler(ctx context.Context, managerID string, n *store.Node, busy bool) error {
 	sched := ctl.Links.Scheduler(managerID)
-	if n.Force {
+	if busy {
 		if err := sched.Down(ctx, n.Hostname, "ehpc: the node is deleted"); err != nil && !errors.Is(err, scheduler.ErrNotFound) {
 			return err
 		}

@@ -242,6 +242,9 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	for _, e := range ends {
 		e = asStopped(row, asWritten(e))
 		takeJob(row, e)
+		if e.State == hpc.JobNodeFail && e.Run != nil && e.Run.Killed != "" {
+			row.Reason = e.Run.Killed // says more than the scheduler's word
+		}
 		if row.Worst == "" && e.State != hpc.JobCompleted && e.Array != "" {
 			row.Worst = e.State
 		}

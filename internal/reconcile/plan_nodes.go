@@ -26,7 +26,8 @@ const (
 	failNode    nodeAct = "fail"          // to exception, with the reason
 	retryNode   nodeAct = "retry"         // from exception
 	drainNode   nodeAct = "drain"
-	releaseNode nodeAct = "release" // out of the scheduler, machine destroyed, row dropped
+	releaseNode nodeAct = "release"     // out of the scheduler, machine destroyed, row dropped
+	awaitPrice  nodeAct = "await price" // the spot price is above the node's limit: only told
 )
 
 // nodeStep is one step of a node's life.
@@ -34,6 +35,7 @@ type nodeStep struct {
 	Node   *store.Node
 	Act    nodeAct
 	Reason string
+	At     time.Time // of reclaiming: when the machine is taken back
 }
 
 // clusterView is what was observed of one cluster. A part that could not be
@@ -47,6 +49,14 @@ type clusterView struct {
 	Sched    map[string]scheduler.Node   // by hostname; nil: not known
 	Plans    map[string]string           // the hash of each node's plan as it should be
 	Scripts  map[string]scripts          // of nodes that may wait for them
+	Tariff   hpc.Tariff
+	Reclaims bool // the provider can be told to take machines back
+}
+
+// dead tells whether the node's machine has ended, for sure.
+func (v *clusterView) dead(n *store.Node) bool {
+	m, there := v.Machines[n.ID]
+	return v.Machines != nil && (!there || m.State == provider.Dead)
 }
 
 func (v *clusterView) manager() *store.Node {
@@ -63,14 +73,18 @@ func (v *clusterView) manager() *store.Node {
 func planNodes(now time.Time, v *clusterView, lim Limits) []nodeStep {
 	var steps []nodeStep
 	for _, n := range v.Nodes {
-		if now.Before(n.RetryAt) {
+		if now.Before(n.RetryAt) && !v.newNotice(n) {
 			continue
 		}
-		var s *nodeStep
-		if n.Wanted {
-			s = planWanted(now, v, n, lim)
-		} else {
+		s, reclaimed := planReclaim(now, v, n, lim)
+		switch {
+		case s != nil:
+		case !n.Wanted:
 			s = planUnwanted(v, n)
+		case reclaimed:
+			s = planLeaving(now, v, n, lim)
+		default:
+			s = planWanted(now, v, n, lim)
 		}
 		if s != nil {
 			s.Node = n
@@ -87,6 +101,9 @@ func planWanted(now time.Time, v *clusterView, n *store.Node, lim Limits) *nodeS
 	m, there := v.Machines[n.ID]
 	alive := there && m.State == provider.Running
 	if n.Status == hpc.NodeUninit {
+		if price := v.tooDear(now, n); price != "" {
+			return unlessSaid(n, &nodeStep{Act: awaitPrice, Reason: price + "; it is made when the price has fallen"})
+		}
 		return &nodeStep{Act: makeMachine}
 	}
 	if !alive || m.BootID != n.BootID {
@@ -200,9 +217,11 @@ func planUnwanted(v *clusterView, n *store.Node) *nodeStep {
 	if !known {
 		return &nodeStep{Act: releaseNode}
 	}
-	switch s.State {
-	case scheduler.NodeDrained, scheduler.NodeDown, scheduler.NodeUnknown:
+	switch {
+	case v.dead(n), s.State == scheduler.NodeDrained, s.State == scheduler.NodeDown, s.State == scheduler.NodeUnknown:
 		return &nodeStep{Act: releaseNode}
+	}
+	switch s.State {
 	case scheduler.NodeDraining:
 		return nil
 	}

@@ -78,6 +78,10 @@ func planScale(now time.Time, v *scaleView) []scaleStep {
 	p := &scalePlanner{scaleView: v, now: now, due: due, excluded: v.Config.Settings.Excluded(),
 		used: map[string]int{}, going: map[*store.Node]bool{}, needed: map[*store.Node]string{}, hindered: map[*store.Job]hindrance{}}
 	for _, n := range v.Nodes {
+		if n.ReclaimPhase != hpc.NotReclaimed { // it goes, whatever its queue needs
+			p.going[n] = true
+			continue
+		}
 		p.late(n)
 	}
 	for _, q := range v.Queues {
@@ -98,7 +102,7 @@ type scalePlanner struct {
 	steps    []scaleStep
 	added    int
 	used     map[string]int         // by instance type, of those added
-	going    map[*store.Node]bool   // given up
+	going    map[*store.Node]bool   // given up, or taken back
 	needed   map[*store.Node]string // by waiting jobs, and for what
 	hindered map[*store.Job]hindrance
 }

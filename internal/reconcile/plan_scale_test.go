@@ -358,7 +358,7 @@ func TestTheWaitingJobsOfAScheduler(t *testing.T) {
 	got := waitingJobs(rows, scheduler.Observation{
 		Queue: []scheduler.Job{byHand, pending("1", "Resources"), pending("2", "Resources"), pending("3", "Priority"), pending("4", "Dependency"), held, array, task},
 		Ends:  []scheduler.Job{{ID: "7_2", Array: "7", Task: "2"}},
-	})
+	}, nil)
 	want := []crowd{
 		{waiting{Queue: "workq", Nodes: 3, Cores: 3, MemoryMB: 34, GPUs: 1, Whole: true}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 2, Cores: 6, MemoryMB: 100, GPUs: 1}, 1, nil},

@@ -47,9 +47,32 @@ func (c crowd) last(count int) (rows []*store.Job) {
 	return rows
 }
 
+// leaving are the hosts whose machines are taken back.
+func leaving(nodes []*store.Node) map[string]bool {
+	hosts := map[string]bool{}
+	for _, n := range nodes {
+		if n.ReclaimPhase != hpc.NotReclaimed {
+			hosts[n.Hostname] = true
+		}
+	}
+	return hosts
+}
+
+// waits tells whether a job would start if there were a node for it, or will
+// once it is put back into the queue by a host that leaves.
+func waits(j scheduler.Job, row *store.Job, leaving map[string]bool) bool {
+	if row != nil && !row.Wanted {
+		return false
+	}
+	if j.State == hpc.JobRunning && (row == nil || row.Token == "" || row.Spec.Rerunable) {
+		return slices.ContainsFunc(j.Nodes, func(host string) bool { return leaving[host] })
+	}
+	return j.State == hpc.JobPending && !j.Held && waitsForNodes(j.Reason)
+}
+
 // waitingJobs are the jobs that the scheduler shows waiting for nodes. An
 // array's tasks are counted one by one.
-func waitingJobs(rows []*store.Job, seen scheduler.Observation) []crowd {
+func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[string]bool) []crowd {
 	byID := map[string]*store.Job{}
 	for _, row := range rows {
 		if row.SchedID != "" {
@@ -66,7 +89,7 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation) []crowd {
 	var crowds []crowd
 	for _, j := range seen.Queue {
 		row := byID[rowID(j)]
-		if j.State != hpc.JobPending || j.Held || !waitsForNodes(j.Reason) || row != nil && !row.Wanted {
+		if !waits(j, row, leaving) {
 			continue
 		}
 		count := 1

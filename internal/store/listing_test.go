@@ -270,7 +270,7 @@ func TestAWindowIsAPartOfTheSorted(t *testing.T) {
 }
 
 // unlisted write rows of jobs or nodes, but nothing that listings filter or sort by.
-var unlisted = []string{"RetryNode", "NotePlan", "NoteSched", "UnwantNode", "UnwantCluster", "UnwantJobsOf", "NoteReleased", "NoteIdle", "ResetNode", "SetScale"}
+var unlisted = []string{"RetryNode", "NotePlan", "NoteSched", "UnwantNode", "UnwantCluster", "UnwantJobsOf", "NoteReleased", "NoteIdle", "ResetNode", "StepReclaim", "NoteWaiting", "SetScale"}
 
 func TestWhatListingsFilterByIsNumberedWhenItChanges(t *testing.T) {
 	t.Parallel()

@@ -37,6 +37,14 @@ func NewComputes(c *Cluster, have []*Node, count int, t hpc.InstanceType, queue,
 	return nodes
 }
 
+// Successor is the row of a node that takes the place of another, beside those
+// that the cluster has.
+func Successor(c *Cluster, have []*Node, n *Node, now time.Time) *Node {
+	next := NewComputes(c, have, 1, n.InstanceType, n.Queue, n.CreateMode, now)[0]
+	next.SpotStrategy, next.SpotPriceLimit = n.SpotStrategy, n.SpotPriceLimit
+	return next
+}
+
 // ComputeName is the hostname of a compute node, counted from 0.
 func ComputeName(i int) string { return fmt.Sprintf("compute%03d", i) }
 

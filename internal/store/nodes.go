@@ -42,7 +42,10 @@ type Node struct {
 	Awaited        time.Time `bun:",nullzero"` // since when it is not in service and should be
 	Idle           int       // checks in a row that found it without work
 	Resets         int       // how often it was made anew for not being in service in time
-	Seq            int64     // of its last change that listings filter by, in the cluster's listing
+	Reclaim        time.Time `bun:",nullzero"` // when its machine is taken back, or was
+	ReclaimPhase   hpc.ReclaimPhase
+	ReclaimReason  string
+	Seq            int64 // of its last change that listings filter by, in the cluster's listing
 }
 
 // HasRole tells whether the node does the role's work.
