@@ -3274,7 +3274,7 @@ type GetAccountingReportRequest struct {
 	Dim         string `param:"Dim"`
 	FilterValue string `param:"FilterValue"`
 	JobId       string `param:"JobId"`
-	PageNumber  *int   `param:"PageNumber"`
+	PageNumber  int    `param:"PageNumber"`
 	PageSize    *int   `param:"PageSize"`
 }
 

@@ -38,6 +38,9 @@ type Config struct {
 	InstanceTypes   []hpc.InstanceType         `yaml:"instance_types"`   // replaces the built-in table
 	SpotPrices      map[string][]hpc.SpotPrice `yaml:"spot_prices"`      // by instance type, in the order of time
 	Currency        string                     `yaml:"currency"`         // of all prices
+	ServicePacks    []ServicePack              `yaml:"service_packs"`    // shown by QueryServicePackAndPrice
+	ServicePrice    ServicePrice               `yaml:"service_price"`    // likewise
+	ImagePrices     map[string]float64         `yaml:"image_prices"`     // by image id, per hour and node; other images cost nothing
 	Overcommit      Overcommit                 `yaml:"overcommit"`       // of the local provider
 	Network         string                     `yaml:"network"`          // IPv4 prefix that clusters get their /24 from
 	MaxNodes        int                        `yaml:"max_nodes"`        // per cluster
@@ -196,6 +199,7 @@ func (c *Config) Check() error {
 			fault(p.From.IsZero() || i > 0 && !p.From.After(c.SpotPrices[name][i-1].From), "spot_prices.%s[%d].from is not given, or not after the one before it", name, i)
 		}
 	}
+	faults = append(faults, c.checkPrices()...)
 	fault(c.Currency == "" || len(c.Currency) > 8, "currency %.20q is no short name such as CNY", c.Currency)
 	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {
 		fault(!names[t.name], "%s %q is no instance type", t.key, t.name)

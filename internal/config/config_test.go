@@ -66,6 +66,18 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	})
+	t.Run("service packs and prices are sound", func(t *testing.T) {
+		c, err := Load(write(t, "service_packs: [{name: year, capacity: 64, from: 2026-01-01T00:00:00Z, to: 2027-01-01T00:00:00Z}]\nservice_price: {core_hour: 0.02, discount: 0.005}\nimage_prices: {m-lammps: 0.8}\n"))
+		if err != nil || !c.ServicePacks[0].Valid(c.ServicePacks[0].From) || c.ServicePacks[0].Valid(c.ServicePacks[0].To) || c.ImagePrices["m-lammps"] != 0.8 {
+			t.Errorf("%+v, %v", c.ServicePacks, err)
+		}
+		_, err = Load(write(t, "service_packs: [{capacity: 0}]\nservice_price: {core_hour: 1, discount: 2}\nimage_prices: {m: .nan}\n"))
+		for _, want := range []string{"service_packs[0].name", "service_packs[0].capacity 0", "service_packs[0] needs a from", "service_price.discount 2", `image_prices "m"`} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("err = %v, want it to name %s", err, want)
+			}
+		}
+	})
 	t.Run("a second document is refused and not passed over", func(t *testing.T) {
 		if _, err := Load(write(t, "region: x\n---\nmax_nodes: 3\n")); err == nil || !strings.Contains(err.Error(), "second document") {
 			t.Errorf("err = %v", err)

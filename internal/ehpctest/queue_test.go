@@ -51,12 +51,16 @@ func (p *Plane) inQueue(t *testing.T, id, queue string) (hosts []string) {
 
 func call(t *testing.T, p *Plane, action string, pairs ...string) error {
 	t.Helper()
+	_, err := p.Call(t.Context(), action, values(pairs...))
+	return err
+}
+
+func values(pairs ...string) url.Values {
 	in := url.Values{}
 	for i := 0; i < len(pairs); i += 2 {
 		in.Set(pairs[i], pairs[i+1])
 	}
-	_, err := p.Call(t.Context(), action, in)
-	return err
+	return in
 }
 
 // queueOf is the queue that the scheduler has a node in.

@@ -87,6 +87,14 @@ func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
 	return rows, q.Scan(ctx)
 }
 
+// NodesOf returns the nodes that are wanted of an owner's clusters.
+func (tx Tx) NodesOf(ctx context.Context, owner string) ([]*Node, error) {
+	var rows []*Node
+	err := tx.db.NewSelect().Model(&rows).
+		Where("wanted = TRUE AND cluster_id IN (SELECT id FROM clusters WHERE owner = ? AND deleted IS NULL)", owner).Scan(ctx)
+	return rows, err
+}
+
 func (tx Tx) node(ctx context.Context, id string) (*Node, error) {
 	n := new(Node)
 	return n, notFound(tx.db.NewSelect().Model(n).Where("id = ?", id).Scan(ctx))

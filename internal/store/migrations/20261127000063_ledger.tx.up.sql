@@ -26,7 +26,7 @@ CREATE INDEX runs_open ON runs (cluster_id) WHERE ended IS NULL;
 --bun:split
 CREATE INDEX runs_length ON runs (cluster_id, length, started) WHERE ended IS NOT NULL;
 --bun:split
-CREATE INDEX runs_started ON runs (cluster_id, started);
+CREATE INDEX runs_started ON runs (cluster_id, started, job_id, task);
 --bun:split
 CREATE INDEX runs_ended ON runs (cluster_id, ended);
 --bun:split
