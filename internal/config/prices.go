@@ -3,6 +3,8 @@ package config
 import (
 	"fmt"
 	"time"
+
+	"ehpc/internal/hpc"
 )
 
 // ServicePack is capacity that was paid for in advance.
@@ -30,7 +32,7 @@ func (c *Config) checkPrices() (faults []error) {
 		}
 	}
 	price := c.ServicePrice
-	fault(!within(price.CoreHour, 0, maxPrice), "service_price.core_hour %v is no price", price.CoreHour)
+	fault(!within(price.CoreHour, 0, hpc.MaxPrice), "service_price.core_hour %v is no price", price.CoreHour)
 	fault(!within(price.Discount, 0, price.CoreHour), "service_price.discount %v is not between 0 and core_hour", price.Discount)
 	names := map[string]bool{}
 	for i, p := range c.ServicePacks {
@@ -40,7 +42,7 @@ func (c *Config) checkPrices() (faults []error) {
 		names[p.Name] = true
 	}
 	for id, price := range c.ImagePrices {
-		fault(id == "" || !within(price, 0, maxPrice), "image_prices %q: %v is no price", id, price)
+		fault(id == "" || !within(price, 0, hpc.MaxPrice), "image_prices %q: %v is no price", id, price)
 	}
 	return faults
 }
