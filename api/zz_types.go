@@ -4612,6 +4612,22 @@ type ReclaimNodesResponse struct {
 	ReclaimTime string `json:"ReclaimTime"`
 }
 
+// ResumeNodesRequest: Put compute nodes back into service, whoever took them out of it.
+type ResumeNodesRequest struct {
+	RegionId  string                       `param:"RegionId"`
+	ClusterId string                       `param:"ClusterId"`
+	Instance  []ResumeNodesRequestInstance `param:"Instance.N"`
+}
+
+type ResumeNodesRequestInstance struct {
+	Id string `param:"Id"`
+}
+
+// ResumeNodesResponse answers ResumeNodes.
+type ResumeNodesResponse struct {
+	RequestId string `json:"RequestId"`
+}
+
 func newRequest(action string) any {
 	switch action {
 	case "CreateCluster":
@@ -4922,6 +4938,8 @@ func newRequest(action string) any {
 		return new(DescribeAutoScalePlanRequest)
 	case "ReclaimNodes":
 		return new(ReclaimNodesRequest)
+	case "ResumeNodes":
+		return new(ResumeNodesRequest)
 	}
 	return nil
 }
@@ -5236,6 +5254,8 @@ func newResponse(action string) any {
 		return new(DescribeAutoScalePlanResponse)
 	case "ReclaimNodes":
 		return new(ReclaimNodesResponse)
+	case "ResumeNodes":
+		return new(ResumeNodesResponse)
 	}
 	return nil
 }

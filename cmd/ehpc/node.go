@@ -13,8 +13,8 @@ import (
 )
 
 func (c *cli) newNodeCommand() *cobra.Command {
-	cmd := c.addFlags(&cobra.Command{Use: "node", Short: "Look at a cluster's nodes, add, delete and take back compute nodes", Args: noArgs, RunE: showHelp})
-	cmd.AddCommand(c.newNodeListCommand(), c.newNodeAddCommand(), c.newNodeDeleteCommand(), c.newNodeReclaimCommand())
+	cmd := c.addFlags(&cobra.Command{Use: "node", Short: "Look at a cluster's nodes, add, delete, resume and take back compute nodes", Args: noArgs, RunE: showHelp})
+	cmd.AddCommand(c.newNodeListCommand(), c.newNodeAddCommand(), c.newNodeDeleteCommand(), c.newNodeReclaimCommand(), c.newNodeResumeCommand())
 	return cmd
 }
 
@@ -44,7 +44,8 @@ func (c *cli) newNodeListCommand() *cobra.Command {
 				column[node]{"TYPE", func(n node) string { return n.InstanceType }},
 				column[node]{"CORES", func(n node) string { return resource(n, func(t api.ListNodesTotalResources) int { return t.Cpu }) }},
 				column[node]{"MEMORY", func(n node) string { return resource(n, func(t api.ListNodesTotalResources) int { return t.Memory }) }},
-				column[node]{"ADDRESS", func(n node) string { return n.IpAddress }})
+				column[node]{"ADDRESS", func(n node) string { return n.IpAddress }},
+				column[node]{"REASON", func(n node) string { return n.LockReason }})
 		}),
 	}
 	cmd.Flags().StringVar(&role, "role", "", "only these: Manager, Login or Compute")

@@ -45,7 +45,7 @@ func (s *Service) ListNodesNoPaging(ctx context.Context, q *api.ListNodesNoPagin
 		i := s.nodeInfo(c, n)
 		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesNoPagingNodeInfo{
 			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
-			SpotStrategy: i.SpotStrategy, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
+			SpotStrategy: i.SpotStrategy, LockReason: i.LockReason, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
 			Roles:          api.ListNodesNoPagingRoles(i.Roles),
 			TotalResources: (*api.ListNodesNoPagingTotalResources)(i.TotalResources),
 			UsedResources:  (*api.ListNodesNoPagingUsedResources)(i.UsedResources),
@@ -72,7 +72,7 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 		i := s.nodeInfo(c, n)
 		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesByQueueNodeInfo{
 			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
-			SpotStrategy: i.SpotStrategy, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
+			SpotStrategy: i.SpotStrategy, LockReason: i.LockReason, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
 			CreateMode: i.CreateMode, HostName: i.HostName, VSwitchId: i.VSwitchId, VpcId: i.VpcId, ZoneId: i.ZoneId,
 			TotalResources: (*api.ListNodesByQueueTotalResources)(i.TotalResources),
 			UsedResources:  (*api.ListNodesByQueueUsedResources)(i.UsedResources),
@@ -93,8 +93,10 @@ func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter,
 		Shows: func(n *store.NodeEntry) bool {
 			return f.shows(n) && (f.pattern == "" || pattern.MatchString(n.Hostname))
 		}}
-	nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page)
-	return nodes, total, c, err
+	if nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page); err != nil {
+		return nil, 0, nil, err
+	}
+	return nodes, total, c, s.tellHalts(ctx, c, nodes)
 }
 
 func (f nodeFilter) shows(n *store.NodeEntry) bool {
@@ -121,7 +123,7 @@ func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInf
 		SpotStrategy: string(n.SpotStrategy), ImageOwnerAlias: "system", ImageId: n.ImageID,
 		Location: "PublicCloud", CreateMode: n.CreateMode, HostName: n.Hostname, InstanceType: n.InstanceType.Name,
 		IpAddress: n.Address, StateInSched: n.SchedState, VSwitchId: c.Asked.VSwitchId, VpcId: c.Asked.VpcId,
-		ZoneId: orElse(c.Asked.ZoneId, s.Config.Zone), Version: s.Version,
+		LockReason: lockReason(n), ZoneId: orElse(c.Asked.ZoneId, s.Config.Zone), Version: s.Version,
 		TotalResources: &api.ListNodesTotalResources{Cpu: n.InstanceType.Cores, Memory: n.InstanceType.MemoryMB, Gpu: n.InstanceType.GPUs},
 		UsedResources:  &api.ListNodesUsedResources{Cpu: n.CoresUsed, Memory: n.MemoryUsed},
 	}

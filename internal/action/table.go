@@ -53,6 +53,7 @@ func (s *Service) Table() map[string]Handler {
 		"QueryServicePackAndPrice": typed(s.QueryServicePackAndPrice),
 		"ReclaimNodes":             typed(s.ReclaimNodes),
 		"RerunJobs":                typed(s.RerunJobs),
+		"ResumeNodes":              typed(s.ResumeNodes),
 		"SetAutoScaleConfig":       typed(s.SetAutoScaleConfig),
 		"SetJobUser":               typed(s.SetJobUser),
 		"SetQueue":                 typed(s.SetQueue),

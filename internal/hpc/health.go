@@ -23,3 +23,20 @@ type Share struct {
 	Path  string
 	Fault string // "is not mounted", "does not answer", "cannot be written: …"; "" for none
 }
+
+// Ailment is a kind of fault that takes a node out of service.
+type Ailment string
+
+const (
+	DiskFull  Ailment = "disk"
+	ShareLost Ailment = "share"
+	ClockOff  Ailment = "clock"
+	JobsFail  Ailment = "jobs" // several in a row
+)
+
+// JobFailure is a job that failed on a node.
+type JobFailure struct {
+	Job string // the scheduler's id; of an array, the array's
+	UID int    // whose it was
+	At  time.Time
+}

@@ -41,6 +41,7 @@ type Limits struct {
 	Rest   time.Duration // that a node in exception is left alone before it is tried again
 	Lead   time.Duration // before a machine is taken back that its jobs go back to the queue: until then they may end, after it they may save what they have
 	Minute time.Duration // that the settings of auto scaling count in
+	Health time.Duration // between two looks at a node's health
 	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
 
@@ -56,6 +57,7 @@ var DefaultLimits = Limits{
 	Rest:   time.Minute,
 	Lead:   15 * time.Second,
 	Minute: time.Minute,
+	Health: 10 * time.Second,
 	Lease:  15 * time.Second,
 }
 
@@ -83,13 +85,14 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health *Loop
 
 	steps   inflight
 	started time.Time
 	queues  queues
 	silent  silences
 	said    complaints
+	looks   looks
 	leases  leases
 }
 
@@ -104,6 +107,7 @@ func New(o Options) *Control {
 	ctl.sweep = newLoop("sweep", 15*o.Limits.Every, o.Log, ctl.passSweep)
 	ctl.scale = newLoop("scale", o.Limits.Every, o.Log, ctl.passScale)
 	ctl.ledger = newLoop("ledger", o.Limits.Every, o.Log, ctl.passLedger)
+	ctl.health = newLoop("health", o.Limits.Health, o.Log, ctl.passHealth)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -111,7 +115,7 @@ func New(o Options) *Control {
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
@@ -122,7 +126,7 @@ func (ctl *Control) Run(ctx context.Context) {
 
 // Wake starts a pass of every loop: something was asked for, or has changed.
 func (ctl *Control) Wake() {
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.scale} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.scale, ctl.health} {
 		l.Wake()
 	}
 }

@@ -56,6 +56,7 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		return err
 	}
 	var p jobsPlan
+	sick := false
 	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		if _, err := tx.LockCluster(ctx, c.ID); err != nil {
 			return err
@@ -65,6 +66,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		}
 		now := time.Now()
 		p = planJobs(now, v)
+		var err error
+		if sick, err = countEnds(ctx, tx, nodes, v); err != nil {
+			return err
+		}
 		for _, row := range p.Save {
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
@@ -90,6 +95,9 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		if err := sched.Stop(ctx, p.Stop...); err != nil {
 			return err
 		}
+	}
+	if sick {
+		ctl.health.Wake()
 	}
 	if seen.More {
 		ctl.jobs.Wake()

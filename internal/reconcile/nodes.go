@@ -157,6 +157,9 @@ func (ctl *Control) noteSched(ctx context.Context, nodes []*store.Node, sched ma
 		if settled(err) != nil {
 			ctl.Log.Error("cannot note a node's load", "node", n.ID, "err", err)
 		}
+		if n.Health.Cause != "" {
+			ctl.health.Wake() // its last job may have ended
+		}
 	}
 }
 

@@ -45,7 +45,8 @@ type Node struct {
 	Reclaim        time.Time `bun:",nullzero"` // when its machine is taken back, or was
 	ReclaimPhase   hpc.ReclaimPhase
 	ReclaimReason  string
-	Seq            int64 // of its last change that listings filter by, in the cluster's listing
+	Health         Health `bun:"embed:health_"`
+	Seq            int64  // of its last change that listings filter by, in the cluster's listing
 }
 
 // HasRole tells whether the node does the role's work.
@@ -108,6 +109,9 @@ func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason st
 		return err
 	}
 	q := tx.db.NewUpdate().Model((*Node)(nil))
+	if to == hpc.NodeUninit {
+		q.Set("health_cause = ''").Set("health_reason = ''").Set("health_in_row = 0").Set("health_since = ?", now).Set("health_replacing = ?", false)
+	}
 	switch {
 	case to == hpc.NodeRunning:
 		q.Set("awaited = NULL").Set("resets = 0").Set("idle = 0")

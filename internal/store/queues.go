@@ -15,6 +15,8 @@ type Queue struct {
 	Name      string `bun:",pk"`
 	IsDefault bool
 	Created   time.Time
+	Replaced  []time.Time `bun:",type:text,nullzero"` // sick nodes, within the last hour
+	Halted    time.Time   `bun:",nullzero"`           // since when none is replaced any more
 }
 
 // InsertQueue adds a queue.
@@ -28,6 +30,12 @@ func (tx Tx) Queues(ctx context.Context, clusterID string) ([]*Queue, error) {
 	var rows []*Queue
 	err := tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Order("created", "name").Scan(ctx)
 	return rows, err
+}
+
+// Queue returns a queue; ErrNotFound.
+func (tx Tx) Queue(ctx context.Context, clusterID, name string) (*Queue, error) {
+	q := &Queue{ClusterID: clusterID, Name: name}
+	return q, notFound(tx.db.NewSelect().Model(q).WherePK().Scan(ctx))
 }
 
 // DeleteQueue removes a queue; ErrConflict when there is none of that name.
