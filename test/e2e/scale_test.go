@@ -72,17 +72,32 @@ func TestAClusterFollowsItsQueue(t *testing.T) {
 }
 
 // testLargerNodes is about a job that no node of the queue could hold when it
-// was submitted.
+// was submitted, and a first type of which this machine can make none.
 func testLargerNodes(t *testing.T, c *rig.Cluster, ada rig.Account) {
 	t.Helper()
 	c.Add(t, 1)
 	c.Do(t, &api.SetAutoScaleConfigRequest{ClusterId: c.ID, MaxNodesInCluster: 2, GrowIntervalInMinutes: 2, ShrinkIntervalInMinutes: 2, ShrinkIdleTimes: 3,
-		GrowTimeoutInMinutes: 20, GrowRatio: 100, Queues: []api.SetAutoScaleConfigRequestQueues{{QueueName: "workq", EnableAutoGrow: true, InstanceType: "ecs.n1.medium"}}}, nil)
+		GrowTimeoutInMinutes: 20, GrowRatio: 100, Queues: []api.SetAutoScaleConfigRequestQueues{{QueueName: "workq", EnableAutoGrow: true, InstanceTypesText: "ecs.gn5-c4g1.xlarge,ecs.n1.medium"}}}, nil)
 	job := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "true", Thread: ptr(2)})
 	c.AwaitJob(t, job, "COMPLETED")
 	if n := computeCount(c.Nodes(t)); n != 1 {
 		t.Errorf("%d nodes were added for it", n)
 	}
+	logs := ""
+	for _, l := range c.Logs(t) {
+		logs += l.Message + "\n"
+	}
+	for _, what := range []string{"instance type ecs.gn5-c4g1.xlarge is left alone until", "nodes on this host have none", "1 nodes of type ecs.n1.medium are added to queue workq"} {
+		if !strings.Contains(logs, what) {
+			t.Errorf("the cluster's log has no line with %q", what)
+		}
+	}
+	var plan api.DescribeAutoScalePlanResponse
+	c.Do(t, &api.DescribeAutoScalePlanRequest{ClusterId: c.ID}, &plan)
+	if plan.Summary == "" || len(plan.Steps.StepInfo) == 0 {
+		t.Errorf("the plan is %+v", plan)
+	}
+	t.Logf("the plan: %+v", plan)
 }
 
 func computeCount(nodes []api.ListNodesNodeInfo) (n int) {
