@@ -80,7 +80,7 @@ func (s *Service) queueScale(c *store.Cluster, name string, all *api.SetAutoScal
 	if q.QueueImageId != "" && q.QueueImageId != c.ImageID {
 		return set, badScale(name+"QueueImageId", "there is only the cluster's image %s", c.ImageID)
 	}
-	if err := checkSpot(name, set.SpotStrategy, q.SpotPriceLimit, all.SpotPriceLimit); err != nil {
+	if err := checkSpot(name, "", q.SpotPriceLimit); err != nil {
 		return set, err
 	}
 	for _, limit := range []struct {
@@ -100,7 +100,9 @@ func (s *Service) queueScale(c *store.Cluster, name string, all *api.SetAutoScal
 		return set, badScale(name+"MinNodesPerCycle", "%d is more than MaxNodesPerCycle, %d", set.MinPerCycle, set.MaxPerCycle)
 	}
 	var err error
-	set.Types, err = s.scaleTypes(name, all, q)
+	if set.Types, err = s.scaleTypes(name, all, q); err == nil && needsLimit(set) && deref(all.SpotPriceLimit, 0) == 0 {
+		err = noLimit(name)
+	}
 	return set, err
 }
 

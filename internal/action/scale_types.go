@@ -57,21 +57,29 @@ func scaleType(name string, all *api.SetAutoScaleConfigRequest, q api.SetAutoSca
 	return t, checkSpot(name, t.SpotStrategy, info.SpotPriceLimit, q.SpotPriceLimit, all.SpotPriceLimit)
 }
 
-// maxSpotPrice is more than any machine costs in an hour.
-const maxSpotPrice = 1e6
-
 // checkSpot refuses a strategy without the price that it needs; inherited are
 // the limits that hold where this one is not given.
 func checkSpot(name string, strategy hpc.SpotStrategy, limit *float64, inherited ...*float64) error {
 	given := deref(limit, 0)
-	if given < 0 || given > maxSpotPrice {
-		return badScale(name+"SpotPriceLimit", "%v is no price per hour: it must be at least 0 and at most %.0f", given, maxSpotPrice)
+	if given < 0 || given > hpc.MaxPrice {
+		return badScale(name+"SpotPriceLimit", "%v is no price per hour: it must be at least 0 and at most %.0f", given, hpc.MaxPrice)
 	}
 	for _, l := range inherited {
 		given = max(given, deref(l, 0))
 	}
 	if strategy == hpc.SpotWithPriceLimit && given == 0 {
-		return badScale(name+"SpotPriceLimit", "with SpotWithPriceLimit a price per hour above 0 has to be given")
+		return noLimit(name)
 	}
 	return nil
+}
+
+func noLimit(name string) error {
+	return badScale(name+"SpotPriceLimit", "with SpotWithPriceLimit a price per hour above 0 has to be given")
+}
+
+// needsLimit tells whether a queue's strategy needs a limit that none of its
+// types has itself.
+func needsLimit(set hpc.QueueScale) bool {
+	inherits := func(t hpc.ScaleType) bool { return t.SpotStrategy == "" && t.SpotPriceLimit == 0 }
+	return set.SpotStrategy == hpc.SpotWithPriceLimit && set.SpotPriceLimit == 0 && (len(set.Types) == 0 || slices.ContainsFunc(set.Types, inherits))
 }

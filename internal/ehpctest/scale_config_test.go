@@ -102,6 +102,13 @@ func TestAutoScaleSettings(t *testing.T) {
 			t.Errorf("the older form: %+v", older)
 		}
 	})
+	t.Run("a queue needs no limit of its own where each of its types has one", func(t *testing.T) {
+		must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "Queues.1.QueueName", "workq", "Queues.1.SpotStrategy", "SpotWithPriceLimit",
+			"Queues.1.InstanceTypes.1.InstanceType", "ecs.n1.tiny", "Queues.1.InstanceTypes.1.SpotPriceLimit", "0.1"))
+		if got := p.scaleConfig(t, id).Queues.QueueInfo[0]; got.SpotStrategy != "SpotWithPriceLimit" || got.InstanceTypes.InstanceTypeInfo[0].SpotPriceLimit != 0.1 {
+			t.Errorf("got %+v", got)
+		}
+	})
 	t.Run("a queue's go with the queue", func(t *testing.T) {
 		must(t, call(t, p, "DeleteQueue", "ClusterId", id, "QueueName", "night"))
 		must(t, call(t, p, "AddQueue", "ClusterId", id, "QueueName", "night"))
