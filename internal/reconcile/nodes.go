@@ -86,7 +86,7 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	}
 	_, reclaims := ctl.Provider.(provider.Reclaimer)
 	v := &clusterView{Cluster: c, Nodes: nodes, Machines: machines, Tariff: ctl.Tariff, Reclaims: reclaims,
-		Present: map[string]bool{}, Silent: map[string]time.Time{}, Plans: map[string]string{}}
+		Present: map[string]bool{}, Silent: map[string]time.Time{}, Plans: planHashes(plans)}
 	now := time.Now()
 	for _, n := range nodes {
 		if err := ctl.Links.Listen(n.ID); err != nil {
@@ -96,7 +96,6 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 		if since, away := ctl.silent.note(n.ID, v.Present[n.ID], now); away {
 			v.Silent[n.ID] = since
 		}
-		v.Plans[n.ID] = planHash(plans[n.ID])
 	}
 	if v.Scripts, err = ctl.observeScripts(ctx, c, nodes); err != nil {
 		return err
@@ -206,14 +205,14 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
 			return err
 		}
-		n.Plan = planHash(plan)
+		n.Plan = v.Plans[n.ID]
 		return ctl.stepNode(ctx, n, hpc.NodeReady, store.Info, "")
 	case refreshPlan:
 		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
 			return err
 		}
 		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-			return tx.NotePlan(ctx, n.ID, planHash(plan))
+			return tx.NotePlan(ctx, n.ID, v.Plans[n.ID])
 		})
 	case rejoinNode:
 		if err := ctl.Links.Node(n.ID).Rejoin(ctx); err != nil {

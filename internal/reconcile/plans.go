@@ -58,12 +58,21 @@ func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.
 	return plans, nil
 }
 
-// planHash tells whether two plans are the same: "own.members", what concerns the
-// node itself and its neighbours' names and addresses.
-func planHash(p hpc.NodePlan) string {
-	members := p.Members
-	p.Members = nil
-	return hashOf(p) + "." + hashOf(members)
+// planHashes tell whether two plans are the same, by node id: "own.members", what
+// concerns the node itself and its neighbours' names and addresses. The
+// neighbours, which all plans of a cluster share, are hashed once.
+func planHashes(plans map[string]hpc.NodePlan) map[string]string {
+	hashes := make(map[string]string, len(plans))
+	var members []hpc.Member
+	shared := ""
+	for id, p := range plans {
+		if shared == "" || len(p.Members) != len(members) || len(members) > 0 && &p.Members[0] != &members[0] {
+			members, shared = p.Members, hashOf(p.Members)
+		}
+		p.Members = nil
+		hashes[id] = hashOf(p) + "." + shared
+	}
+	return hashes
 }
 
 // ownPart is the part of a plan's hash without the neighbours.

@@ -23,8 +23,9 @@ func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error
 	if err != nil {
 		return false, err
 	}
+	hashes := planHashes(plans)
 	for _, n := range nodes {
-		if n.Status == hpc.NodeRunning && ctl.Links.Present(n.ID) && ownPart(n.Plan) != ownPart(planHash(plans[n.ID])) {
+		if n.Status == hpc.NodeRunning && ctl.Links.Present(n.ID) && ownPart(n.Plan) != ownPart(hashes[n.ID]) {
 			return false, nil
 		}
 	}
