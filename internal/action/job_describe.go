@@ -16,6 +16,27 @@ type jobDetails struct {
 	EndTime     string // "" before the end
 	ExitCode    int
 	Restarts    int
+	Used        *jobUsed `json:",omitempty"` // nil while it is not known
+}
+
+// jobUsed is what a job's ended runs used, as it was measured on their nodes.
+type jobUsed struct {
+	CpuTime   float64  // in seconds
+	MaxMemory int64    // in bytes, the highest on each node added up, of the run with the most
+	Energy    *float64 `json:",omitempty"` // in joules; nil where no machine tells
+	Nodes     int      // on which it was measured, of all its runs
+}
+
+func usedBy(f store.Figures) *jobUsed {
+	if f.MeasuredOn == 0 {
+		return nil
+	}
+	u := &jobUsed{CpuTime: f.CPUTime.Seconds(), MaxMemory: f.MaxMemory, Nodes: f.MeasuredOn}
+	if f.Energy != nil {
+		joules := float64(*f.Energy) / 1000
+		u.Energy = &joules
+	}
+	return u
 }
 
 // DescribeJob shows one job in full: JSON text, keyed by the job's id.
@@ -24,8 +45,12 @@ func (s *Service) DescribeJob(ctx context.Context, q *api.DescribeJobRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	used, err := s.Store.Read().UsedBy(ctx, j.ID)
+	if err != nil {
+		return nil, err
+	}
 	text, err := json.Marshal(map[string]jobDetails{j.PublicID: {ListJobsJobInfo: jobInfo(j), Queue: j.Queue,
-		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts}})
+		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts, Used: usedBy(used)}})
 	return &api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: string(text)}}, err
 }
 

@@ -10,7 +10,7 @@ import (
 
 // jobColumns are those of job_report, a row for each run.
 var jobColumns = []string{"jobId", "task", "name", "user", "queue", "nodes", "cores", "gpus", "submitTime", "startTime", "endTime",
-	"state", "exitCode", "final", "coreTime", "cost", "currency"}
+	"state", "exitCode", "final", "coreTime", "cost", "currency", "cpuTime", "maxMemory", "energy", "measuredNodes"}
 
 // reportJobs makes a report with a row for each run of a job.
 func (s *Service) reportJobs(ctx context.Context, tx store.Tx, r *report, q *api.GetAccountingReportRequest, all []store.Usage, job string, from, to time.Time, page store.Page) error {
@@ -71,9 +71,22 @@ func (s *Service) jobRow(run store.RunUse) []any {
 	for _, share := range run.Shares {
 		hosts = append(hosts, share.Host)
 	}
-	return []any{run.PublicID, run.Task, run.Name, run.Account, run.Queue, hosts, run.Cores, run.GPUs,
+	row := []any{run.PublicID, run.Task, run.Name, run.Account, run.Queue, hosts, run.Cores, run.GPUs,
 		unix(run.Submitted), unix(run.Started), unix(run.Ended), string(run.State), run.ExitCode, run.Final,
 		int(run.Used.CoreTime / time.Second), number(run.Used.Cost), s.Config.Currency}
+	return append(row, figures(run.Figures)...)
+}
+
+// figures are what a run used: nothing in place of what is not known.
+func figures(f store.Figures) []any {
+	u := usedBy(f)
+	switch {
+	case u == nil:
+		return []any{nil, nil, nil, 0}
+	case u.Energy == nil:
+		return []any{u.CpuTime, u.MaxMemory, nil, u.Nodes}
+	}
+	return []any{u.CpuTime, u.MaxMemory, *u.Energy, u.Nodes}
 }
 
 // unix is a time in Unix seconds, 0 for none.

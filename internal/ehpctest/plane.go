@@ -52,7 +52,7 @@ type Options struct {
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
 	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
-	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Health: 100 * time.Millisecond, Lease: 2 * time.Second}
+	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Figure: 300 * time.Millisecond, Health: 100 * time.Millisecond, Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t *testing.T, w *World, o Options) *Plane {

@@ -42,6 +42,7 @@ type Limits struct {
 	Lead   time.Duration // before a machine is taken back that its jobs go back to the queue: until then they may end, after it they may save what they have
 	Minute time.Duration // that the settings of auto scaling count in
 	Health time.Duration // between two looks at a node's health
+	Figure time.Duration // after a run's end until no more of what it used is waited for
 	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
 
@@ -58,6 +59,7 @@ var DefaultLimits = Limits{
 	Lead:   15 * time.Second,
 	Minute: time.Minute,
 	Health: 10 * time.Second,
+	Figure: 2 * time.Minute,
 	Lease:  15 * time.Second,
 }
 
@@ -85,7 +87,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures *Loop
 
 	steps   inflight
 	started time.Time
@@ -108,6 +110,7 @@ func New(o Options) *Control {
 	ctl.scale = newLoop("scale", o.Limits.Every, o.Log, ctl.passScale)
 	ctl.ledger = newLoop("ledger", o.Limits.Every, o.Log, ctl.passLedger)
 	ctl.health = newLoop("health", o.Limits.Health, o.Log, ctl.passHealth)
+	ctl.figures = newLoop("figures", o.Limits.Every, o.Log, ctl.passFigures)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -115,7 +118,7 @@ func New(o Options) *Control {
 // Run runs every loop until ctx is done and waits for the steps under way.
 func (ctl *Control) Run(ctx context.Context) {
 	var wg sync.WaitGroup
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health} {
+	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures} {
 		wg.Go(func() { l.Run(ctx) })
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -97,6 +98,7 @@ func newRun(row *store.Job, j scheduler.Job, v *runsView) *store.Run {
 		cores = row.Cores
 	}
 	return &store.Run{ClusterID: row.ClusterID, JobID: row.ID, Task: j.Task, Started: j.Start, PublicID: row.PublicID, SchedID: row.SchedID,
+		OwnID:   cmp.Or(j.Own, j.ID, row.SchedID),
 		Account: row.Owner, Name: row.Name, Queue: row.Queue, Shares: hpc.NodeShares(nodes, cores, func(host string) int { return v.Cores[host] }), Cores: cores,
 		GPUs: row.Spec.GPUs * len(nodes), Submitted: row.Submitted, State: hpc.JobRunning}
 }
@@ -214,7 +216,7 @@ func planLostRuns(now time.Time, was, row *store.Job, seen []*store.Run, written
 		if slices.Contains(was.NodeList, w.Host) && row.Spec.Array == "" {
 			nodes = was.NodeList
 		}
-		r := newRun(was, scheduler.Job{Task: w.Task, Start: w.Began, Nodes: nodes}, v)
+		r := newRun(was, scheduler.Job{Task: w.Task, Own: w.Own, Start: w.Began, Nodes: nodes}, v)
 		r.State, r.ExitCode = lostState(row, &w)
 		endRun(r, w.Ended, now)
 		changed = append(changed, r)

@@ -97,6 +97,7 @@ type Job struct {
 	ID       string
 	Array    string // the array's id, "" for a plain job
 	Task     string // the task's index within Array
+	Own      string // the engine's own id of an array's task that has started; else "", or ID
 	Token    string // ours, "" for jobs that were submitted behind our back
 	Name     string
 	UID      int

@@ -39,6 +39,10 @@ type Run struct {
 	Counted   bool // the job's end is counted with this run
 	Cost      hpc.Money
 	Length    int // see lengthOf
+
+	OwnID    string // of an array's task, the scheduler's own id of it; else SchedID
+	Measured bool   // nothing more is asked for than its figures tell
+	Figures  `bun:",embed:"`
 }
 
 // Ledger is what is to be written down of jobs' runs.
@@ -154,7 +158,7 @@ func onlyRuns(runs []*Run, old map[runKey]*Run) (only []*Run) {
 func (tx Tx) saveRuns(ctx context.Context, runs []*Run) error {
 	for some := range slices.Chunk(runs, 200) {
 		q := tx.db.NewInsert().Model(&some).On("CONFLICT (job_id, task, started) DO UPDATE")
-		for _, column := range []string{"ended", "state", "exit_code", "final", "counted", "cost", "length", "shares", "cores", "sched_id"} {
+		for _, column := range []string{"ended", "state", "exit_code", "final", "counted", "cost", "length", "shares", "cores", "sched_id", "own_id"} {
 			q.Set("? = EXCLUDED.?", bun.Ident(column), bun.Ident(column))
 		}
 		if _, err := q.Exec(ctx); err != nil {

@@ -111,6 +111,7 @@ func parseEnding(line string) (ending, error) {
 		return e, fmt.Errorf("%.80q has no job id", line)
 	}
 	e.ID, e.Array, e.Task = jobID(e.jobID, f["ArrayJobId"], f["ArrayTaskId"])
+	e.Own = e.jobID
 	if e.Nodes != nil {
 		e.Start = p.time(f["StartTime"]) // one that never started has its end there
 	}
@@ -130,7 +131,7 @@ func parseCut(head, name, middle string) (ending, error) {
 		f[key] = value
 	}
 	var p fieldParser
-	e := ending{jobID: f["JobId"], Job: scheduler.Job{ID: f["JobId"], Name: name, Queue: f["Partition"], Reason: f["JobState"],
+	e := ending{jobID: f["JobId"], Job: scheduler.Job{ID: f["JobId"], Own: f["JobId"], Name: name, Queue: f["Partition"], Reason: f["JobState"],
 		UID: p.number(inParentheses(f["UserId"])), Nodes: p.hosts(f["NodeList"]), End: p.time(f["EndTime"])}}
 	if e.Nodes != nil {
 		e.Start = p.time(f["StartTime"])

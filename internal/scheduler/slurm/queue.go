@@ -92,6 +92,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		State: p.state(f[fState]), Nodes: p.hosts(f[fNodes]),
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
+	job.Own = f[fJob]
 	if job.Array != "" {
 		job.Stdout, job.Stderr = arrayOutput(job.Stdout, f[fJob], job.Array), arrayOutput(job.Stderr, f[fJob], job.Array)
 	}
