@@ -78,7 +78,7 @@ func TestReports(t *testing.T) {
 	})
 	t.Run("job_report has a row for each run", func(t *testing.T) {
 		columns, rows, a := p.reportRows(t, id, "ReportType", "job_report", "PageSize", "2")
-		if len(rows) != 7 || a.TotalCount != 7 || len(columns) != 17 {
+		if len(rows) != 7 || a.TotalCount != 7 || len(columns) != 21 {
 			t.Errorf("%v %v %+v", columns, rows, a)
 		}
 		if _, rows, a := p.reportRows(t, id, "ReportType", "job_report", "JobId", `[{"Id":"`+array+`"}]`); len(rows) != 4 || a.TotalCoreTime < 4 {
