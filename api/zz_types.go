@@ -4599,7 +4599,7 @@ type ReclaimNodesRequest struct {
 	RegionId  string                        `param:"RegionId"`
 	ClusterId string                        `param:"ClusterId"`
 	Instance  []ReclaimNodesRequestInstance `param:"Instance.N"`
-	Notice    int                           `param:"Notice"`
+	Notice    *int                          `param:"Notice"`
 }
 
 type ReclaimNodesRequestInstance struct {

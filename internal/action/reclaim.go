@@ -12,13 +12,16 @@ import (
 	"ehpc/internal/store"
 )
 
+// longestNotice is what a market gives, in seconds.
+const longestNotice = 120
+
 // ReclaimNodes has preemptible nodes taken back, as the market for them would.
 func (s *Service) ReclaimNodes(ctx context.Context, q *api.ReclaimNodesRequest) (*api.ReclaimNodesResponse, error) {
 	if !s.Reclaims {
 		return nil, api.InvalidOpt.Errorf("cannot reclaim nodes of cluster %s: the provider of its machines takes none back", q.ClusterId)
 	}
 	now := time.Now()
-	notice := time.Duration(q.Notice) * time.Second
+	notice := time.Duration(deref(q.Notice, longestNotice)) * time.Second
 	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.ReclaimNodesResponse, error) {
 		c, err := s.lockCluster(ctx, tx, q.ClusterId)
 		if err != nil {

@@ -8,4 +8,5 @@ const (
 	ReclaimAsked    ReclaimPhase = "asked"    // its provider is to be told
 	ReclaimNoticed  ReclaimPhase = "noticed"  // its provider says so
 	ReclaimRequeued ReclaimPhase = "requeued" // and its jobs were put back into the queue
+	GivenBack       ReclaimPhase = "given"    // nothing of it is needed any more
 )

@@ -131,6 +131,9 @@ func (ctl *Control) giveBack(ctx context.Context, v *clusterView, s nodeStep) er
 	}
 	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		now := time.Now()
+		if err := tx.StepReclaim(ctx, n, hpc.GivenBack, n.Reclaim, n.ReclaimReason); err != nil {
+			return err
+		}
 		if err := tx.UnwantNode(ctx, n.ID, false, now); err != nil {
 			return err
 		}
