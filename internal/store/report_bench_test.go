@@ -105,7 +105,9 @@ func BenchmarkJobEnds(b *testing.B) {
 	for name, place := range durably {
 		b.Run(name, func(b *testing.B) {
 			s := withCluster(b, place(b))
-			change(b, s, func(ctx context.Context, tx Tx) error { return tx.BeginSpan(ctx, "i-1", hpc.MoneyOf(0.32), ledgerBegin) })
+			change(b, s, func(ctx context.Context, tx Tx) error {
+				return tx.BeginSpan(ctx, "i-1", hpc.MoneyOf(0.32), ledgerBegin)
+			})
 			n := 0
 			for b.Loop() {
 				l := Ledger{}
