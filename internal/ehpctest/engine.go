@@ -22,7 +22,7 @@ const (
 var databases sync.Map
 
 // place is where the plane's store is.
-func (o Options) place(t *testing.T) store.Place {
+func (o Options) place(t testing.TB) store.Place {
 	t.Helper()
 	if url, known := databases.Load(o.Dir); known {
 		return store.Place{Dir: o.Dir, URL: url.(string)}
@@ -41,7 +41,7 @@ func (o Options) place(t *testing.T) store.Place {
 
 // Share makes a data directory whose plane has its store, and the key to it, in
 // common with that of another directory.
-func Share(t *testing.T, with string) (dir string) {
+func Share(t testing.TB, with string) (dir string) {
 	t.Helper()
 	url, known := databases.Load(with)
 	if !known || url == "" {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -32,7 +33,7 @@ type Plane struct {
 	URL     string
 	Key     auth.Key
 
-	t    *testing.T
+	t    testing.TB
 	dir  string
 	stop func()
 }
@@ -46,7 +47,10 @@ type Options struct {
 	Config    func(*config.Config)
 	Keep      bool // what the store does not know
 	Interrupt reconcile.Interrupt
-	Paused    bool // its loops do not run
+	Paused    bool             // its loops do not run
+	Limits    reconcile.Limits // zero for the quick ones
+	Linked    bool             // agents connect over sockets, as real ones do
+	InTurn    func()           // runs the loops as reconcile.RunInTurn does, with requests that go through no network
 }
 
 // limits make the loops quick without changing what they do.
@@ -55,12 +59,18 @@ var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Sil
 	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Figure: 300 * time.Millisecond, Health: 100 * time.Millisecond, Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
-func Start(t *testing.T, w *World, o Options) *Plane {
+func Start(t testing.TB, w *World, o Options) *Plane {
 	t.Helper()
 	if o.Dir == "" {
 		o.Dir = t.TempDir()
 	}
 	log := slog.New(slog.NewTextHandler(testLog{t}, nil))
+	if o.InTurn != nil || o.Linked {
+		log = slog.New(slog.DiscardHandler)
+	}
+	if o.Limits == (reconcile.Limits{}) {
+		o.Limits = limits
+	}
 	sealer, err := auth.OpenSealer(o.Dir + "/sealer.key")
 	must(t, err)
 	db, err := store.OpenAt(t.Context(), o.place(t), sealer, log)
@@ -69,8 +79,9 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	if o.Config != nil {
 		o.Config(&conf)
 	}
-	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: links{w}, SSH: sshca.New(sealer.Derive),
-		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: limits, Log: log, Interrupt: o.Interrupt,
+	reach, unlink := w.reach(t, o.Linked, log)
+	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: reach, SSH: sshca.New(sealer.Derive),
+		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: o.Limits, Log: log, Interrupt: o.Interrupt,
 		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep,
 		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
 	w.mu.Lock()
@@ -79,19 +90,26 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 		w.volumes = t.TempDir()
 	}
 	w.mu.Unlock()
-	service := &action.Service{Store: db, Config: conf, Links: links{w}, Passwords: auth.NewPasswords(),
+	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: auth.NewPasswords(),
 		Fits: w.Machines.Fits, Reclaims: true, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
-	web := httptest.NewServer(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}))
+	web := serve(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}), o.InTurn == nil)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
-	if !o.Paused {
-		loops.Go(func() { ctl.Run(ctx) })
-	}
-	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.URL, t: t, dir: o.Dir}
+	loops.Go(func() {
+		switch {
+		case o.Paused:
+		case o.InTurn != nil:
+			ctl.RunInTurn(ctx, o.InTurn)
+		default:
+			ctl.Run(ctx)
+		}
+	})
+	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.url, t: t, dir: o.Dir}
 	p.stop = sync.OnceFunc(func() {
-		web.Close()
+		web.close()
 		cancel()
 		loops.Wait()
+		unlink()
 		must(t, db.Close())
 	})
 	t.Cleanup(p.stop)
@@ -99,13 +117,42 @@ func Start(t *testing.T, w *World, o Options) *Plane {
 	must(t, db.Change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertKey(ctx, store.Key{ID: p.Key.ID, Owner: p.Key.Owner, Secret: p.Key.Secret, Enabled: true, Created: time.Now()})
 	}))
-	p.Client = clientOf(t, web.URL, p.Key)
+	p.Client = web.client(t, p.Key)
 	return p
 }
 
-func clientOf(t *testing.T, url string, key auth.Key) *client.Client {
+// front is where a plane is asked.
+type front struct {
+	url   string
+	http  *http.Client // nil for the client's own
+	close func()
+}
+
+func serve(h http.Handler, network bool) front {
+	if !network {
+		return front{"http://127.0.0.1", &http.Client{Transport: direct{h}}, func() {}}
+	}
+	web := httptest.NewServer(h)
+	return front{web.URL, nil, web.Close}
+}
+
+// direct hands requests to a handler: a test whose clock stands still while a
+// goroutine waits for the network has none.
+type direct struct{ http.Handler }
+
+func (d direct) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body == nil {
+		r.Body = http.NoBody
+	}
+	answer := httptest.NewRecorder()
+	r.RemoteAddr = "127.0.0.1:1"
+	d.ServeHTTP(answer, r)
+	return answer.Result(), nil
+}
+
+func (f front) client(t testing.TB, key auth.Key) *client.Client {
 	t.Helper()
-	c, err := client.New(client.Config{Endpoint: url, AccessKeyID: key.ID, AccessKeySecret: key.Secret})
+	c, err := client.New(client.Config{Endpoint: f.url, AccessKeyID: key.ID, AccessKeySecret: key.Secret, HTTPClient: f.http})
 	must(t, err)
 	return c
 }
@@ -120,7 +167,7 @@ func images() ([]action.Image, error) {
 
 // Create makes a cluster with one manager, one login node and so many compute
 // nodes, and waits until it runs.
-func (p *Plane) Create(t *testing.T, computes int) (clusterID string) {
+func (p *Plane) Create(t testing.TB, computes int) (clusterID string) {
 	t.Helper()
 	clusterID = p.Ask(t, computes)
 	p.Until(t, "the cluster runs", func() bool { return p.Describe(t, clusterID).Status == "running" })
@@ -128,7 +175,7 @@ func (p *Plane) Create(t *testing.T, computes int) (clusterID string) {
 }
 
 // Ask is Create without the waiting.
-func (p *Plane) Ask(t *testing.T, computes int) (clusterID string) {
+func (p *Plane) Ask(t testing.TB, computes int) (clusterID string) {
 	t.Helper()
 	q := &api.CreateClusterRequest{Name: "test"}
 	one := 1
@@ -139,7 +186,7 @@ func (p *Plane) Ask(t *testing.T, computes int) (clusterID string) {
 }
 
 // Describe returns what DescribeCluster answers.
-func (p *Plane) Describe(t *testing.T, clusterID string) api.DescribeClusterClusterInfo {
+func (p *Plane) Describe(t testing.TB, clusterID string) api.DescribeClusterClusterInfo {
 	t.Helper()
 	var a api.DescribeClusterResponse
 	must(t, p.Do(t.Context(), &api.DescribeClusterRequest{ClusterId: clusterID}, &a))
@@ -147,7 +194,7 @@ func (p *Plane) Describe(t *testing.T, clusterID string) api.DescribeClusterClus
 }
 
 // Nodes returns what ListNodesNoPaging answers.
-func (p *Plane) Nodes(t *testing.T, clusterID string) []api.ListNodesNoPagingNodeInfo {
+func (p *Plane) Nodes(t testing.TB, clusterID string) []api.ListNodesNoPagingNodeInfo {
 	t.Helper()
 	var a api.ListNodesNoPagingResponse
 	must(t, p.Do(t.Context(), &api.ListNodesNoPagingRequest{ClusterId: clusterID}, &a))
@@ -155,7 +202,7 @@ func (p *Plane) Nodes(t *testing.T, clusterID string) []api.ListNodesNoPagingNod
 }
 
 // Until waits for something to become true; ten seconds are a failure.
-func (p *Plane) Until(t *testing.T, what string, yes func() bool) {
+func (p *Plane) Until(t testing.TB, what string, yes func() bool) {
 	t.Helper()
 	deadline, tick := time.After(10*time.Second), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
@@ -168,7 +215,7 @@ func (p *Plane) Until(t *testing.T, what string, yes func() bool) {
 	}
 }
 
-func must(t *testing.T, err error) {
+func must(t testing.TB, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatal(err)
@@ -176,11 +223,16 @@ func must(t *testing.T, err error) {
 }
 
 // testLog sends the plane's log to the test's.
-type testLog struct{ t *testing.T }
+type testLog struct{ t testing.TB }
 
 var _ io.Writer = testLog{}
 
 func (l testLog) Write(line []byte) (int, error) {
 	l.t.Log(string(bytes.TrimSpace(line)))
 	return len(line), nil
+}
+
+func clientOf(t testing.TB, url string, key auth.Key) *client.Client {
+	t.Helper()
+	return front{url: url}.client(t, key)
 }

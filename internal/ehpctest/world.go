@@ -31,6 +31,8 @@ type World struct {
 	onEnd      map[string]func(hpc.Run)   // by cluster id, called when a job's script comes to its end
 	changed    func()                     // of the plane that runs
 	silent     map[string]bool            // cluster ids whose scheduler answers nothing
+	sockets    string                     // the directory of the nodes' sockets; "" if agents are reached in memory
+	mute       map[string]bool            // node ids whose agent is not connected though it runs
 	scripts    scriptsFate
 	used       map[string]map[hpc.JobOnNode]hpc.Measurement // by cluster id
 }
@@ -77,7 +79,7 @@ func (w *World) scriptsResult() hpc.CommandResult {
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
 	w := &World{agents: map[string]*Agent{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, schedulers: map[string]*schedfake.Fake{},
-		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}}
+		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}, mute: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
 	return w
@@ -87,9 +89,15 @@ func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
 	w.mu.Lock()
 	a := &Agent{world: w, spec: spec, bootID: m.BootID, results: map[string]hpc.CommandResult{}, Files: map[string]string{}}
 	w.agents[m.ID] = a
+	sockets := w.sockets
 	w.mu.Unlock()
 	w.wake()
+	hangUp := func() {}
+	if sockets != "" {
+		hangUp = a.connect(filepath.Join(sockets, m.ID, "agent.sock"))
+	}
 	return func() {
+		hangUp()
 		w.mu.Lock()
 		if w.agents[m.ID] == a {
 			delete(w.agents, m.ID)
@@ -211,23 +219,41 @@ func (silent) Changes(ctx context.Context, _, _ string) (scheduler.Observation, 
 	return scheduler.Observation{}, ctx.Err()
 }
 
+// Mute cuts the node's agent off, or lets it be heard again.
+func (w *World) Mute(nodeID string, mute bool) {
+	w.mu.Lock()
+	w.mute[nodeID] = mute
+	w.mu.Unlock()
+	w.wake()
+}
+
+// heard is the node's agent as a plane finds it; nil while it is not connected.
+func (w *World) heard(nodeID string) *Agent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.mute[nodeID] {
+		return nil
+	}
+	return w.agents[nodeID]
+}
+
 // links reaches the world's agents for one plane.
 type links struct{ world *World }
 
 func (l links) Listen(string) error { return nil }
 func (l links) Forget(string)       {}
 
-func (l links) Present(nodeID string) bool { return l.world.Agent(nodeID) != nil }
+func (l links) Present(nodeID string) bool { return l.world.heard(nodeID) != nil }
 
 func (l links) Node(nodeID string) link.Node {
-	if a := l.world.Agent(nodeID); a != nil {
+	if a := l.world.heard(nodeID); a != nil {
 		return a
 	}
 	return absent{}
 }
 
 func (l links) Scheduler(nodeID string) scheduler.Scheduler {
-	if a := l.world.Agent(nodeID); a != nil && a.applied(hpc.RoleManager) {
+	if a := l.world.heard(nodeID); a != nil && a.applied(hpc.RoleManager) {
 		if l.world.isSilent(a.spec.ClusterID) {
 			return silent{l.world.GuardOf(a.spec.ClusterID)}
 		}
