@@ -4628,6 +4628,62 @@ type ResumeNodesResponse struct {
 	RequestId string `json:"RequestId"`
 }
 
+// SetBudgetRequest: Limit what a cluster, a queue or an account may spend in a calendar month.
+type SetBudgetRequest struct {
+	ClusterId   string  `param:"ClusterId"`
+	QueueName   string  `param:"QueueName"`
+	UserName    string  `param:"UserName"`
+	Limit       float64 `param:"Limit"`
+	LimitAction string  `param:"LimitAction"`
+}
+
+// SetBudgetResponse answers SetBudget.
+type SetBudgetResponse struct {
+	RequestId string `json:"RequestId"`
+}
+
+// DeleteBudgetRequest: Delete the budget of a cluster, a queue or an account. Jobs that it held are let go.
+type DeleteBudgetRequest struct {
+	ClusterId string `param:"ClusterId"`
+	QueueName string `param:"QueueName"`
+	UserName  string `param:"UserName"`
+}
+
+// DeleteBudgetResponse answers DeleteBudget.
+type DeleteBudgetResponse struct {
+	RequestId string `json:"RequestId"`
+}
+
+// ListBudgetsRequest: List a cluster's budgets and what is spent of them this month.
+type ListBudgetsRequest struct {
+	ClusterId string `param:"ClusterId"`
+}
+
+// ListBudgetsResponse answers ListBudgets.
+type ListBudgetsResponse struct {
+	RequestId string             `json:"RequestId"`
+	Month     string             `json:"Month"`
+	Currency  string             `json:"Currency"`
+	Budgets   ListBudgetsBudgets `json:"Budgets"`
+}
+
+type ListBudgetsBudgets struct {
+	BudgetInfo []ListBudgetsBudgetInfo `json:"BudgetInfo"`
+}
+
+type ListBudgetsBudgetInfo struct {
+	QueueName   string  `json:"QueueName"`
+	UserName    string  `json:"UserName"`
+	Limit       float64 `json:"Limit"`
+	Spent       float64 `json:"Spent"`
+	Percent     float64 `json:"Percent"`
+	LimitAction string  `json:"LimitAction"`
+	ReachedTime string  `json:"ReachedTime"`
+	Source      string  `json:"Source"`
+	InEffect    bool    `json:"InEffect"`
+	Reason      string  `json:"Reason"`
+}
+
 func newRequest(action string) any {
 	switch action {
 	case "CreateCluster":
@@ -4940,6 +4996,12 @@ func newRequest(action string) any {
 		return new(ReclaimNodesRequest)
 	case "ResumeNodes":
 		return new(ResumeNodesRequest)
+	case "SetBudget":
+		return new(SetBudgetRequest)
+	case "DeleteBudget":
+		return new(DeleteBudgetRequest)
+	case "ListBudgets":
+		return new(ListBudgetsRequest)
 	}
 	return nil
 }
@@ -5256,6 +5318,12 @@ func newResponse(action string) any {
 		return new(ReclaimNodesResponse)
 	case "ResumeNodes":
 		return new(ResumeNodesResponse)
+	case "SetBudget":
+		return new(SetBudgetResponse)
+	case "DeleteBudget":
+		return new(DeleteBudgetResponse)
+	case "ListBudgets":
+		return new(ListBudgetsResponse)
 	}
 	return nil
 }

@@ -86,6 +86,7 @@ var choices = map[string][]string{
 	"state":       {"all", "finished", "notfinish"},
 	"deploy-mode": {"Standard", "Simple", "Tiny", "OneBox"},
 	"scheduler":   {"slurm"},
+	"at-limit":    {"warn", "stop-growing", "hold-new-jobs"},
 }
 
 // flagNames are the flags whose values the service knows.

@@ -54,7 +54,7 @@ EHPC_CREDENTIALS, the variables that such a file holds, or
 		&cobra.Group{ID: groupElse, Title: "Besides:"})
 	for _, cmd := range []*cobra.Command{
 		c.newClusterCommand(), c.newNodeCommand(), c.newUserCommand(), c.newFileCommand(),
-		c.newJobCommand(), c.newTemplateCommand(), c.newQueueCommand(), c.newReportCommand(), c.newExecCommand(), c.newSSHCommand(), c.newCallCommand(),
+		c.newJobCommand(), c.newTemplateCommand(), c.newQueueCommand(), c.newReportCommand(), c.newBudgetCommand(), c.newExecCommand(), c.newSSHCommand(), c.newCallCommand(),
 	} {
 		cmd.GroupID = groupUse
 		root.AddCommand(cmd)

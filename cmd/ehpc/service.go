@@ -114,7 +114,8 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
 		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
 		Server: who.server, Home: who.home, Keep: restored(conf.Data, log),
-		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
+		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
+		Budgets: conf.Budgets, Currency: conf.Currency})
 	passwords := auth.NewPasswords()
 	people, err := openLogin(sshAddress(o.ssh, conf.Listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Log: log})
 	if err != nil {

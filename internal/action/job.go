@@ -209,18 +209,22 @@ func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.Li
 	if err != nil {
 		return nil, err
 	}
+	budgets, err := s.budgets(ctx, q.ClusterId)
+	if err != nil {
+		return nil, err
+	}
 	a := &api.ListJobsResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, j := range rows {
-		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j))
+		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j, budgets))
 	}
 	return a, nil
 }
 
-func jobInfo(j *store.Job) api.ListJobsJobInfo {
+func jobInfo(j *store.Job, budgets budgetsNow) api.ListJobsJobInfo {
 	nodes, _ := json.Marshal(j.NodeList) // strings always marshal
 	return api.ListJobsJobInfo{Id: j.PublicID, Name: j.Name, Owner: j.Owner, Priority: strconv.Itoa(j.Priority),
 		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(j.Started),
-		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: comment(j),
+		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: orElse(budgets.comment(j), comment(j)),
 		ArrayRequest: j.Spec.Array, ShellPath: "/bin/bash", Rerunable: j.Spec.Rerunable,
 		Resources: &api.ListJobsResources{Nodes: j.Nodes, Cores: j.Cores}}
 }

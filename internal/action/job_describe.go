@@ -45,11 +45,15 @@ func (s *Service) DescribeJob(ctx context.Context, q *api.DescribeJobRequest) (*
 	if err != nil {
 		return nil, err
 	}
+	budgets, err := s.budgets(ctx, q.ClusterId)
+	if err != nil {
+		return nil, err
+	}
 	used, err := s.Store.Read().UsedBy(ctx, j.ID)
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(map[string]jobDetails{j.PublicID: {ListJobsJobInfo: jobInfo(j), Queue: j.Queue,
+	text, err := json.Marshal(map[string]jobDetails{j.PublicID: {ListJobsJobInfo: jobInfo(j, budgets), Queue: j.Queue,
 		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts, Used: usedBy(used)}})
 	return &api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: string(text)}}, err
 }

@@ -30,15 +30,19 @@ func (s *Service) ListJobsWithFilters(ctx context.Context, q *api.ListJobsWithFi
 	if err != nil {
 		return nil, err
 	}
+	budgets, err := s.budgets(ctx, q.ClusterId)
+	if err != nil {
+		return nil, err
+	}
 	a := &api.ListJobsWithFiltersResponse{Success: true, TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, j := range rows {
-		a.Jobs = append(a.Jobs, filteredJob(j))
+		a.Jobs = append(a.Jobs, filteredJob(j, budgets))
 	}
 	return a, nil
 }
 
-func filteredJob(j *store.Job) api.ListJobsWithFiltersJobs {
-	i, variables := jobInfo(j), ""
+func filteredJob(j *store.Job, budgets budgetsNow) api.ListJobsWithFiltersJobs {
+	i, variables := jobInfo(j, budgets), ""
 	if len(j.Spec.Env) > 0 {
 		text, _ := json.Marshal(j.Spec.Env) // strings always marshal
 		variables = string(text)            // as SubmitJob takes them

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ehpc/api"
+	"ehpc/internal/hpc"
 	"ehpc/internal/store"
 )
 
@@ -21,6 +22,9 @@ func (s *Service) DeleteUsers(ctx context.Context, q *api.DeleteUsersRequest) (*
 	return changeUsers[api.DeleteUsersResponse](ctx, s, q.ClusterId, "delete users", names,
 		func(ctx context.Context, tx store.Tx, _ int, a *store.Account) (string, error) {
 			a.Deleted, a.PasswordHash = now, ""
+			if err := tx.DropBudget(ctx, a.ClusterID, hpc.BudgetTarget{Account: a.Name}); err != nil {
+				return "", err
+			}
 			return "deleted", tx.UnwantJobsOf(ctx, a.ClusterID, a.Name, now)
 		})
 }

@@ -129,6 +129,49 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})
+	t.Run("what people submit is held while a budget is spent", func(t *testing.T) {
+		submit := func(options string) (id string) {
+			return strings.TrimSpace(c.in("manager", "20001:20001", "cd /tmp; sbatch --parsable -o /dev/null "+options+" --wrap true 2>/dev/null"))
+		}
+		before := submit("--begin=now+1hour")
+		c.plan.Closed = &hpc.Closed{UIDs: []int{20001}}
+		c.apply()
+		held, own := submit("--comment=x"), submit("--hold")
+		job := c.queued(held, hpc.JobPending)
+		if !job.Held || !job.Closed {
+			t.Errorf("it is %+v", job)
+		}
+		if job := c.queued(own, hpc.JobPending); !job.Held || job.Closed {
+			t.Errorf("the one that its owner holds is %+v", job)
+		}
+		if job := c.queued(before, hpc.JobPending); job.Held || job.Closed {
+			t.Errorf("the one of before is %+v", job)
+		}
+		for _, id := range []string{held, own} {
+			for _, command := range []string{"release " + id, "update jobid=" + id + " priority=5", "update jobid=" + id + " admincomment=x"} {
+				if out, err := c.try("manager", "20001:20001", "scontrol "+command); err == nil {
+					t.Errorf("%s was allowed: %s", command, out)
+				}
+			}
+		}
+		c.plan.Closed = &hpc.Closed{Queues: []string{"night"}, UIDs: []int{20002}}
+		c.apply()
+		if job := c.queued(submit("--begin=now+1hour --comment=open"), hpc.JobPending); job.Held {
+			t.Errorf("what is not closed is %+v", job)
+		}
+		c.in("manager", "20001:20001", "scontrol release "+own)
+		c.ended(own)
+		c.must("release", c.scheduler().Release(t.Context(), held))
+		c.ended(held)
+		c.plan.Closed = &hpc.Closed{Queues: []string{hpc.DefaultQueue}}
+		c.apply()
+		if job := c.queued(submit(""), hpc.JobPending); !job.Closed {
+			t.Errorf("in the default queue it is %+v", job)
+		}
+		c.plan.Closed = nil
+		c.apply()
+		c.in("manager", "0:0", "scancel -u ann")
+	})
 	t.Run("a queue that is added while a job runs keeps no node busy", func(t *testing.T) {
 		spec := script("throughout", "sleep 300")
 		spec.Nodes = 2

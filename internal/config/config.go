@@ -46,6 +46,7 @@ type Config struct {
 	MaxNodes        int                        `yaml:"max_nodes"`        // per cluster
 	AutoscaleMinute time.Duration              `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
 	MaxClusters     int                        `yaml:"max_clusters"`     // per owner
+	Budgets         []hpc.FileBudget           `yaml:"budgets"`          // that nobody changes over the API
 	KeyPairs        map[string]string          `yaml:"key_pairs"`        // name -> public key, for root on login nodes
 	InputFiles      InputFiles                 `yaml:"input_files"`      // that jobs name by a URL
 }
@@ -201,6 +202,7 @@ func (c *Config) Check() error {
 	}
 	faults = append(faults, c.checkPrices()...)
 	fault(c.Currency == "" || len(c.Currency) > 8, "currency %.20q is no short name such as CNY", c.Currency)
+	faults = append(faults, c.checkBudgets())
 	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {
 		fault(!names[t.name], "%s %q is no instance type", t.key, t.name)
 	}

@@ -78,6 +78,19 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	})
+	t.Run("budgets are checked strictly, and are for one thing each", func(t *testing.T) {
+		c, err := Load(write(t, "budgets:\n  - {cluster: '*', limit: 100}\n  - {cluster: ehpc-hz-1, queue: night, limit: 0, action: hold new jobs}\n  - {cluster: '*', account: ada, limit: 5.5, action: stop growing}\n"))
+		if err != nil || len(c.Budgets) != 3 || *c.Budgets[1].Limit != 0 || c.Budgets[0].BudgetOf().Action != "warn" {
+			t.Errorf("got %+v, %v", c.Budgets, err)
+		}
+		_, err = Load(write(t, "budgets:\n  - {limit: .nan}\n  - {cluster: '*'}\n  - {cluster: '*', limit: -1}\n  - {cluster: c, queue: a, account: b, limit: 1, action: kill}\n  - {cluster: c, limits: 1}\n"))
+		for _, want := range []string{"budgets[0].cluster", "budgets[0]: the limit NaN", "budgets[1].limit is not given", "budgets[2]: the limit -1", "budgets[2] is for the same as one before it: the cluster's budget",
+			"budgets[3] is for a queue and for an account", `budgets[3]: the action "kill"`, "unknown key limits"} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("err = %v, want it to name %s", err, want)
+			}
+		}
+	})
 	t.Run("a second document is refused and not passed over", func(t *testing.T) {
 		if _, err := Load(write(t, "region: x\n---\nmax_nodes: 3\n")); err == nil || !strings.Contains(err.Error(), "second document") {
 			t.Errorf("err = %v", err)

@@ -83,7 +83,8 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: reach, SSH: sshca.New(sealer.Derive),
 		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: o.Limits, Log: log, Interrupt: o.Interrupt,
 		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep,
-		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes})
+		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
+		Budgets: conf.Budgets, Currency: conf.Currency})
 	w.mu.Lock()
 	w.changed = ctl.Wake
 	if w.volumes == "" {

@@ -79,6 +79,7 @@ type NodePlan struct {
 	SSH         SSHKeys
 	Root        RootLogin // empty except on login nodes
 	Prepare     bool      `json:",omitempty"` // all but the scheduler's daemons
+	Closed      *Closed   `json:",omitempty"` // for new jobs; nil except on the manager
 }
 
 // Manager is the member that runs the scheduler's controller.

@@ -83,7 +83,7 @@ func (v *scaleView) checkDue(now time.Time) bool {
 // on them.
 func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time.Time, explain bool) (*scaleView, scheduler.Observation, error) {
 	tx := ctl.Store.Read()
-	v := &scaleView{Tariff: ctl.Tariff, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute, Explain: explain}
+	v := &scaleView{File: ctl.Budgets, Currency: ctl.Currency, At: now, Tariff: ctl.Tariff, Limit: ctl.MaxNodes, Minute: ctl.Limits.Minute, Explain: explain}
 	var seen scheduler.Observation
 	c, err := tx.Cluster(ctx, clusterID)
 	if err != nil {
@@ -107,7 +107,7 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 		v.Sched = nil
 		return v, seen, nil
 	}
-	v.Waiting = waitingJobs(v.Jobs, seen, leaving(v.Nodes))
+	v.Waiting = waitingJobs(v.Jobs, v.affordable(seen), leaving(v.Nodes))
 	v.Quiet = ctl.observeQuiet(ctx, v, now)
 	return v, seen, nil
 }
@@ -144,7 +144,10 @@ func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, see
 	if v.Jobs, err = tx.OpenJobs(ctx, c.ID); err != nil {
 		return err
 	}
-	v.Waiting = waitingJobs(v.Jobs, seen, leaving(v.Nodes))
+	if v.Budgets, err = tx.Budgets(ctx, c.ID, v.File); err != nil {
+		return err
+	}
+	v.Waiting = waitingJobs(v.Jobs, v.affordable(seen), leaving(v.Nodes))
 	return nil
 }
 

@@ -80,6 +80,9 @@ type Options struct {
 	ComputeType string     // of clusters that name none
 	MaxNodes    int        // in a cluster
 
+	Budgets  []hpc.FileBudget // of the configuration
+	Currency string           // of all prices
+
 	Interrupt Interrupt // nil outside tests
 }
 
@@ -87,7 +90,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures, budgets *Loop
 
 	steps   inflight
 	started time.Time
@@ -111,6 +114,7 @@ func New(o Options) *Control {
 	ctl.ledger = newLoop("ledger", o.Limits.Every, o.Log, ctl.passLedger)
 	ctl.health = newLoop("health", o.Limits.Health, o.Log, ctl.passHealth)
 	ctl.figures = newLoop("figures", o.Limits.Every, o.Log, ctl.passFigures)
+	ctl.budgets = newLoop("budgets", o.Limits.Every, o.Log, ctl.passBudgets)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -128,7 +132,7 @@ func (ctl *Control) Run(ctx context.Context) {
 }
 
 func (ctl *Control) loops() []*Loop {
-	return []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures}
+	return []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures, ctl.budgets}
 }
 
 // Wake starts a pass of every loop: something was asked for, or has changed.

@@ -80,7 +80,7 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	}
 	plans := map[string]hpc.NodePlan{}
 	if c.Wanted {
-		if plans, err = nodePlans(ctx, ctl.Store.Read(), ctl.SSH, c, nodes); err != nil {
+		if plans, err = nodePlans(ctx, ctl.Store.Read(), ctl.SSH, c, nodes, ctl.Budgets); err != nil {
 			return err
 		}
 	}

@@ -212,7 +212,8 @@ func ids(jobs []scheduler.Job) []string {
 // strange makes a row for a job that was submitted on a node or after the backup
 // that the store was restored from; nil for another with a token of ours, whose
 // row another pass will know. A job that was never released never ran, and its
-// submission may have been repeated since: it is not wanted.
+// submission may have been repeated since: it is not wanted. What a budget holds
+// is released as jobs of ours are.
 func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job) *store.Job {
 	first := slices.Concat(queue, ends)[0]
 	if first.Token != "" && !v.Orphans[first.Token] {
@@ -226,7 +227,7 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 		owner = strconv.Itoa(first.UID)
 	}
 	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
-		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID] && !(first.Token != "" && first.Held), Released: true, NodeList: []string{},
+		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID] && !(first.Token != "" && first.Held), Released: !first.Closed, NodeList: []string{},
 		Submitted: first.Submit, Modified: now}
 	followJob(now, row, queue, ends)
 	return row

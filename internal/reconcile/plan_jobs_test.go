@@ -144,6 +144,14 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("inserted %+v", p.Insert)
 		}
 	})
+	t.Run("a job that is held for a budget is to be released, one that its owner holds is not", func(t *testing.T) {
+		for _, closed := range []bool{true, false} {
+			p := plan(nil, scheduler.Observation{Queue: []scheduler.Job{{ID: "5", UID: 20000, State: hpc.JobPending, Held: true, Closed: closed, Submit: now}}})
+			if len(p.Insert) != 1 || p.Insert[0].Released == closed || !p.Insert[0].Wanted {
+				t.Errorf("closed is %t, inserted %+v", closed, p.Insert)
+			}
+		}
+	})
 	t.Run("an array ends with its last task", func(t *testing.T) {
 		r := row("7")
 		r.Spec.Array = "1-2"

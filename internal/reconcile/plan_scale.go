@@ -65,6 +65,11 @@ type scaleView struct {
 	Stock   map[string]int    // by instance type: how many there are, where a queue goes by it
 	Explain bool              // tell also why nothing is done
 	Scarce  map[string]string // instance types that this round has found no capacity for, and why
+
+	Budgets  hpc.Budgets      // that stand in the cluster
+	File     []hpc.FileBudget // those of the configuration
+	Currency string
+	At       time.Time // of the observation
 }
 
 // planScale says what to do now for a cluster to fit its queue. It adds nothing
@@ -177,6 +182,10 @@ func (p *scalePlanner) late(n *store.Node) {
 // grow adds the nodes that a queue's waiting jobs need.
 func (p *scalePlanner) grow(queue string) {
 	set := p.of(queue)
+	overspent := p.overspent(queue, set)
+	if overspent {
+		set.Grow = false
+	}
 	pack := p.pack(queue)
 	if !set.Grow {
 		pack.room = 0
@@ -196,7 +205,9 @@ func (p *scalePlanner) grow(queue string) {
 	}
 	next := p.Config.Rounds[queue].Add(p.minutes(p.Config.Settings.GrowInterval))
 	if !set.Grow || p.now.Before(next) {
-		p.explainPause(queue, set, pack, next)
+		if !overspent {
+			p.explainPause(queue, set, pack, next)
+		}
 		return
 	}
 	wish, missing := p.wish(queue, set, pack)

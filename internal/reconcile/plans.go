@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/sshca"
@@ -13,7 +14,7 @@ import (
 )
 
 // nodePlans derives what every node of a cluster should look like from the rows.
-func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.Cluster, nodes []*store.Node) (map[string]hpc.NodePlan, error) {
+func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.Cluster, nodes []*store.Node, file []hpc.FileBudget) (map[string]hpc.NodePlan, error) {
 	secrets, err := tx.OpenSecrets(c)
 	if err != nil {
 		return nil, err
@@ -35,6 +36,11 @@ func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.
 	for _, q := range queues {
 		base.Queues = append(base.Queues, hpc.Queue{Name: q.Name, Default: q.IsDefault})
 	}
+	budgets, err := tx.Budgets(ctx, c.ID, file)
+	if err != nil {
+		return nil, err
+	}
+	closed := budgets.Closed(time.Now(), base.Accounts)
 	for _, n := range nodes {
 		if n.Address != "" {
 			base.Members = append(base.Members, n.Member())
@@ -46,6 +52,8 @@ func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.
 		plan.Self = n.Member()
 		if !n.HasRole(hpc.RoleManager) {
 			plan.Secrets.JWTKey = nil
+		} else {
+			plan.Closed = closed
 		}
 		if n.HasRole(hpc.RoleLogin) {
 			plan.Root = root

@@ -47,6 +47,10 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store.Job) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
+	rows, err := ctl.payable(ctx, clusterID, rows)
+	if err != nil || len(rows) == 0 {
+		return err
+	}
 	nodes, err := ctl.Store.Read().Nodes(ctx, clusterID)
 	if err != nil {
 		return err

@@ -67,7 +67,7 @@ func waits(j scheduler.Job, row *store.Job, leaving map[string]bool) bool {
 	if j.State == hpc.JobRunning && (row == nil || row.Token == "" || row.Spec.Rerunable) {
 		return slices.ContainsFunc(j.Nodes, func(host string) bool { return leaving[host] })
 	}
-	return j.State == hpc.JobPending && !j.Held && waitsForNodes(j.Reason)
+	return j.State == hpc.JobPending && !j.Held && hpc.WaitsForNodes(j.Reason)
 }
 
 // waitingJobs are the jobs that the scheduler shows waiting for nodes. An
@@ -151,14 +151,6 @@ func (w waiting) over(t hpc.InstanceType) waiting {
 		}
 	}
 	return w
-}
-
-// otherReasons are Slurm's words, or their beginnings, for jobs that more nodes
-// would not start.
-var otherReasons = []string{"Dependency", "BeginTime", "JobHeld", "JobArrayTaskLimit", "Assoc", "QOS", "Reservation", "Licenses", "PartitionDown", "PartitionInactive"}
-
-func waitsForNodes(reason string) bool {
-	return !slices.ContainsFunc(otherReasons, func(word string) bool { return strings.HasPrefix(reason, word) })
 }
 
 // bin is a node as jobs fill it.

@@ -19,7 +19,7 @@ func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error
 	if err != nil {
 		return false, err
 	}
-	plans, err := nodePlans(ctx, tx, ctl.SSH, c, nodes)
+	plans, err := nodePlans(ctx, tx, ctl.SSH, c, nodes, ctl.Budgets)
 	if err != nil {
 		return false, err
 	}

@@ -104,6 +104,7 @@ type Job struct {
 	Queue    string
 	State    hpc.JobState
 	Held     bool     // waits for a release, whoever holds it
+	Closed   bool     // likewise, since what it was submitted to was closed, see hpc.Closed
 	Refused  bool     // likewise, since a node would not start it
 	Reason   string   // why it waits or how it failed, in the engine's words
 	Nodes    []string // hostnames, expanded

@@ -90,9 +90,18 @@ func (tx Tx) SaveJob(ctx context.Context, j *Job) (err error) {
 // that may start.
 func (tx Tx) UnreleasedJobs(ctx context.Context) ([]*Job, error) {
 	var rows []*Job
-	err := tx.db.NewSelect().Model(&rows).Column("id", "cluster_id", "sched_id").
+	err := tx.db.NewSelect().Model(&rows).Column("id", "cluster_id", "sched_id", "token", "owner", "queue", "submitted").
 		Where("released = FALSE AND ended IS NULL AND wanted = TRUE AND sched_id <> ''").Order("id").Scan(ctx)
 	return rows, err
+}
+
+// SubmittedBy is when the job was there for sure: of one that was submitted on a
+// node, engines tell whole seconds.
+func (j *Job) SubmittedBy() time.Time {
+	if j.Token == "" {
+		return j.Submitted.Add(time.Second)
+	}
+	return j.Submitted
 }
 
 // NoteReleased notes that jobs may start; one that was submitted again meanwhile

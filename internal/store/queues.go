@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/uptrace/bun"
+
+	"ehpc/internal/hpc"
 )
 
 // Queue is a row of queues.
@@ -38,7 +40,11 @@ func (tx Tx) Queue(ctx context.Context, clusterID, name string) (*Queue, error) 
 	return q, notFound(tx.db.NewSelect().Model(q).WherePK().Scan(ctx))
 }
 
-// DeleteQueue removes a queue; ErrConflict when there is none of that name.
+// DeleteQueue removes a queue with its budget; ErrConflict when there is none of
+// that name.
 func (tx Tx) DeleteQueue(ctx context.Context, clusterID, name string) error {
+	if err := tx.DropBudget(ctx, clusterID, hpc.BudgetTarget{Queue: name}); err != nil {
+		return err
+	}
 	return one(tx.db.NewDelete().Model((*Queue)(nil)).Where("cluster_id = ? AND name = ?", clusterID, name).Exec(ctx))
 }

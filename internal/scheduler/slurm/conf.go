@@ -46,9 +46,28 @@ func (e *Engine) Files(plan hpc.NodePlan) ([]scheduler.File, error) {
 	}
 	if plan.Self.HasRole(hpc.RoleManager) {
 		files = append(files, scheduler.File{Path: confDir + "/job_submit.lua", Content: jobSubmit, Mode: 0o644, Restart: true})
+		files = append(files, scheduler.File{Path: closedPath, Content: closedFile(plan.Closed), Mode: 0o644})
 		files = append(files, keyFiles(plan.Secrets.JWTKey)...)
 	}
 	return files, nil
+}
+
+// closedFile tells the submit plugin for what it holds new jobs, a line for each.
+func closedFile(c *hpc.Closed) []byte {
+	var b bytes.Buffer
+	if c == nil {
+		return nil
+	}
+	if c.All {
+		b.WriteString("all\n")
+	}
+	for _, q := range c.Queues {
+		fmt.Fprintf(&b, "queue %s\n", q)
+	}
+	for _, uid := range c.UIDs {
+		fmt.Fprintf(&b, "uid %d\n", uid)
+	}
+	return b.Bytes()
 }
 
 // keyFiles are for the controller and for root: with the first one submits as any

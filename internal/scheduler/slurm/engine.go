@@ -26,7 +26,8 @@ const (
 	firstIDPath = confDir + "/first-job-id.conf"
 
 	partitionsPath = confDir + "/partitions.conf"
-	queuePath      = confDir + "/queue" // of a compute node
+	closedPath     = confDir + "/closed" // read at every submission
+	queuePath      = confDir + "/queue"  // of a compute node
 )
 
 // Engine is Slurm.

@@ -81,6 +81,28 @@ local function by_agent(job)
   return true
 end
 
+-- closed tells whether new jobs of a user or for partitions are held: the file
+-- has a line for each budget that is spent.
+local function closed(partitions, uid)
+  local file = io.open("/etc/slurm/closed", "r")
+  if file == nil then
+    return false
+  end
+  local found = false
+  for line in file:lines() do
+    local queue = line:match("^queue (%S+)$")
+    found = found or line == "all" or line == "uid " .. uid
+    if queue ~= nil then
+      for name in (partitions or "workq"):gmatch("[^,]+") do
+        found = found or name == queue
+      end
+    end
+  end
+  file:close()
+  return found
+end
+local mark = "ehpc: closed"
+
 function slurm_job_submit(job, partitions, uid)
   local fault = faulty(job)
   if fault ~= nil then
@@ -88,6 +110,14 @@ function slurm_job_submit(job, partitions, uid)
   end
   if uid ~= 0 and ours(job.wckey) and not by_agent(job) then
     return refuse("this wckey is the control plane's")
+  end
+  if uid ~= 0 then
+    job.admin_comment = ""
+  end
+  if not ours(job.wckey) and closed(job.partition, uid) then
+    job.admin_comment = job.priority == 0 and mark .. " and held" or mark
+    job.priority = 0
+    slurm.log_user("%s", "a budget is spent: the job is held until there is more")
   end
   return slurm.SUCCESS
 end
@@ -102,6 +132,10 @@ function slurm_job_modify(job, record, partitions, uid)
     return slurm.SUCCESS
   end
   if job.wckey ~= nil then
+    return slurm.ESLURM_ACCESS_DENIED
+  end
+  local marked = record.admin_comment ~= nil and record.admin_comment:sub(1, #mark) == mark
+  if marked and record.priority == 0 and closed(record.partition, uid) then
     return slurm.ESLURM_ACCESS_DENIED
   end
   -- A hold of its owner's sets the priority directly; ours, from the submission on, does not.

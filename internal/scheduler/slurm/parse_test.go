@@ -56,11 +56,11 @@ func FuzzExpandHosts(f *testing.F) {
 func queued(fields ...string) string { return strings.Join(fields, unit) + unit + "\n" }
 
 var queueText = queued("3", "3", "1-5", "ehpctok3", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "JobHeldUser",
-	"20001", "", "1", "workq", "0", "sbatch", "/home/ann", "/home/ann/o.%a", "/home/ann/o.%a", "cpu=3,mem=4.50G,node=2,billing=3,gres/gpu=1", "NO") +
+	"20001", "", "1", "workq", "0", "sbatch", "/home/ann", "/home/ann/o.%a", "/home/ann/o.%a", "cpu=3,mem=4.50G,node=2,billing=3,gres/gpu=1", "NO", "") +
 	queued("4", "2", "1", "ehpctok2", "1", "2026-11-23T21:15:03", "2026-11-23T21:15:04", "RUNNING", "None",
-		"20001", "compute[000-001]", "2", "workq", "1", "a|b, c", "/home/ann", "/dev/null", "/dev/null", "cpu=2,mem=200M,node=2,billing=2", "OK") +
+		"20001", "compute[000-001]", "2", "workq", "1", "a|b, c", "/home/ann", "/dev/null", "/dev/null", "cpu=2,mem=200M,node=2,billing=2", "OK", "") +
 	queued("5", "5", "N/A", "", "0", "2026-11-23T21:15:03", "2026-11-23T22:00:00", "PENDING", "Priority",
-		"20002", "", "1", "workq", "4294901757", "x", "/", "/slurm-5.out", "/slurm-5.out", "cpu=1,node=1,billing=1", "OK")
+		"20002", "", "1", "workq", "4294901757", "x", "/", "/slurm-5.out", "/slurm-5.out", "cpu=1,node=1,billing=1", "OK", "")
 
 func TestTheQueueIsRead(t *testing.T) {
 	t.Parallel()
@@ -96,11 +96,26 @@ func TestAnArraysOutputIsAPattern(t *testing.T) {
 	}
 }
 
+func TestAJobIsClosedWhileItIsHeldWithTheMark(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		state, reason, mark string
+		want                bool
+	}{{"PENDING", "JobHeldUser", "ehpc: closed", true}, {"PENDING", "JobHeldUser", "ehpc: closed and held", false},
+		{"PENDING", "Priority", "ehpc: closed", false}, {"PENDING", "JobHeldUser", "", false}} {
+		jobs, err := parseQueue([]byte(queued("5", "5", "N/A", "", "0", "2026-11-23T21:15:03", "N/A", c.state, c.reason,
+			"20002", "", "1", "workq", "0", "x", "/", "/o", "/o", "", "OK", c.mark)))
+		if err != nil || jobs[0].Closed != c.want {
+			t.Errorf("%+v: closed is %t, %v", c, jobs[0].Closed, err)
+		}
+	}
+}
+
 func TestOnlyOurKeysAreTokens(t *testing.T) {
 	t.Parallel()
 	for key, want := range map[string]string{"ehpctok": "ehpctok", "*ehpctok": "ehpctok", "(null)": "", "": "", "*": "", "theirs": ""} {
 		jobs, err := parseQueue([]byte(queued("5", "5", "N/A", key, "0", "2026-11-23T21:15:03", "N/A", "PENDING", "Priority",
-			"20002", "", "1", "workq", "1", "x", "/", "/o", "/o", "", "OK")))
+			"20002", "", "1", "workq", "1", "x", "/", "/o", "/o", "", "OK", "")))
 		if err != nil || jobs[0].Token != want {
 			t.Errorf("the token of a queued job with key %q is %q, %v", key, jobs[0].Token, err)
 		}
@@ -196,7 +211,7 @@ func brief(jobs []scheduler.Job) string {
 func TestEnds(t *testing.T) {
 	t.Parallel()
 	back := queued("20", "20", "N/A", "ehpcback", "1", "2026-11-23T21:15:03", "N/A", "PENDING", "BeginTime",
-		"20001", "", "2", "workq", "1", "wrap", "/home/ann", "/dev/null", "/dev/null", "cpu=2,mem=200M,node=2,billing=2", "OK")
+		"20001", "", "2", "workq", "1", "wrap", "/home/ann", "/dev/null", "/dev/null", "cpu=2,mem=200M,node=2,billing=2", "OK", "")
 	t.Run("what went back to the queue has not ended", func(t *testing.T) {
 		t.Parallel()
 		o, err := logged(t, back).Observe(t.Context(), "")
@@ -342,7 +357,7 @@ func TestWhatACrashLeaves(t *testing.T) {
 	}
 	for _, reason := range []string{launchFailed, "launch failed requeued held"} {
 		jobs, err := parseQueue([]byte(queued("55", "55", "N/A", "ehpctok", "1", "2026-11-23T21:15:03", "N/A", "PENDING", reason,
-			"20001", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o", "", "OK")))
+			"20001", "", "1", "workq", "0", "x", "/home/ann", "/o", "/o", "", "OK", "")))
 		if err != nil || len(jobs) != 1 || !jobs[0].Refused || jobs[0].Held {
 			t.Errorf("the queue is %+v, %v", jobs, err)
 		}

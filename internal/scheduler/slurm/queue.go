@@ -21,6 +21,7 @@ var queueFields = []string{
 	"JobID", "ArrayJobID", "ArrayTaskID", "WCKey", "RestartCnt", "SubmitTime", "StartTime", "State", "Reason",
 	"UserID", "NodeList", "NumCPUs", "Partition", "PriorityLong", "Name", "WorkDir", "STDOUT", "STDERR",
 	"tres-alloc", "OverSubscribe", // of a job that waits, what it asks for
+	"admin_comment",
 }
 
 // queue asks for everything that has not ended.
@@ -54,6 +55,9 @@ func parseQueue(out []byte) ([]scheduler.Job, error) {
 // spaces.
 const launchFailed = "launch_failed_requeued_held"
 
+// closedMark is what the submit plugin writes down of jobs that it holds.
+const closedMark = "ehpc: closed"
+
 // Indexes into queueFields.
 const (
 	fJob = iota
@@ -76,6 +80,7 @@ const (
 	fStderr
 	fTres
 	fShare
+	fAdminComment
 	fCount
 )
 
@@ -98,6 +103,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	}
 	job.Refused = job.State == hpc.JobPending && strings.ReplaceAll(job.Reason, " ", "_") == launchFailed
 	job.Held = job.State == hpc.JobPending && strings.HasPrefix(job.Reason, "JobHeld")
+	job.Closed = job.Held && f[fAdminComment] == closedMark
 	if job.Reason == "None" {
 		job.Reason = ""
 	}

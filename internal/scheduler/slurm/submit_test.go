@@ -42,7 +42,7 @@ func TestSubmissions(t *testing.T) {
 		t.Parallel()
 		line := func(id, uid string) string {
 			return queued(id, id, "1-5", "ehpctok2", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "JobHeldUser",
-				uid, "", "1", "workq", "0", "x", "/home/ann", "/o", "/o", "", "OK")
+				uid, "", "1", "workq", "0", "x", "/home/ann", "/o", "/o", "", "OK", "")
 		}
 		c, _, _ := sbatching(t, line("55", "20001")+line("56", "20666"))
 		if ids, err := c.Find(t.Context(), "ehpctok2", 20001); err != nil || !slices.Equal(ids, []string{"2", "55"}) {
