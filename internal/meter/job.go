@@ -9,7 +9,7 @@ import (
 // How often a job is looked at: the more often the younger it is, so that what
 // is missed at its end is a small part of it.
 const (
-	oftenest = 100 * time.Millisecond
+	oftenest = 20 * time.Millisecond
 	seldom   = 2 * time.Second
 	partOf   = 50 // of its time until now
 )

@@ -118,9 +118,12 @@ func planFigures(r *store.RunToMeasure, told map[hpc.JobOnNode]hpc.Measurement, 
 		var on *hpc.Used
 		over := false
 		for i, u := range m.Parts {
-			if ofRun(r, u) {
+			if !ofRun(r, u) {
+				continue
+			}
+			over = m.Final || i < len(m.Parts)-1
+			if u.CPU > 0 { // else it was seen before its first process ran, and not again
 				on = joined(on, u)
-				over = m.Final || i < len(m.Parts)-1
 			}
 		}
 		if there[share.Host] && !over {

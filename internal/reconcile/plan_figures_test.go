@@ -43,6 +43,7 @@ func TestWhatARunUsedIsTheSumOverItsNodes(t *testing.T) {
 		{"while one tells nothing", alone, []hpc.Measurement{on("a", true, part(0, 3, 10, 0))}, "", 1, 3, 10, 0, false},
 		{"with one gone that told nothing", alone, []hpc.Measurement{on("a", true, part(0, 3, 10, 0))}, "b", 1, 3, 10, 0, true},
 		{"with one gone before its last word", alone, []hpc.Measurement{on("a", true, part(0, 3, 10, 0)), on("b", false, part(0, 4, 20, 0))}, "b", 2, 7, 30, 0, true},
+		{"seen before anything ran there, and not again", alone, []hpc.Measurement{on("a", true, part(0, 3, 10, 0)), on("b", true, part(0, 0, 0, 0))}, "", 1, 3, 10, 0, true},
 		{"of nothing known", alone, nil, "", 0, 0, 0, 0, false},
 		{"of the run before another", earlier, []hpc.Measurement{on("a", true, part(0, 3, 10, 0), part(60, 9, 99, 0)), on("b", false, part(1, 4, 20, 0), part(61, 9, 99, 0))}, "", 2, 7, 30, 0, true},
 		{"of the one after", later, []hpc.Measurement{on("a", true, part(0, 3, 10, 0), part(60, 9, 99, 0)), on("b", false, part(1, 4, 20, 0))}, "", 1, 9, 99, 0, false},

@@ -87,6 +87,7 @@ func TestJobsAreMeasured(t *testing.T) {
 	k.Put(t, k.ada, "burn.sh", "#!/bin/bash\n"+burn+"\n")
 	two := k.Submit(t, k.ada, &api.SubmitJobRequest{Name: "two", CommandLine: "srun -o two.%t.out bash burn.sh", Node: ptr(2), Task: ptr(1), Cpu: ptr(2)})
 	k.AwaitJob(t, two, "COMPLETED")
+	c.Drop(t, c.Node(t, "compute001").Id) // at once: its figures outlive it
 	cpu, memory = measured(t, c, two, 2)
 	near(t, "a job on two nodes", cpu, printed(t, c, "home", "lovelace", "two.0.out")+printed(t, c, "home", "lovelace", "two.1.out"), 500*time.Millisecond)
 	if memory < 80<<20 {
@@ -105,12 +106,37 @@ func TestJobsAreMeasured(t *testing.T) {
 
 	broken := k.submit(t, "broken", enter+burn+" > broken.out")
 	k.AwaitJob(t, broken, "RUNNING")
-	for _, name := range []string{"compute000", "compute001"} {
-		k.KillDaemon(t, c.Node(t, name).Id, "ehpc-agent")
-	}
+	k.KillDaemon(t, c.Node(t, "compute000").Id, "ehpc-agent")
 	k.let(t)
 	k.AwaitJob(t, broken, "COMPLETED")
 	cpu, _ = measured(t, c, broken, 1)
 	near(t, "a job whose agent was killed", cpu, printed(t, c, "home", "lovelace", "broken.out"), 0)
+
+	tasks := k.submit(t, "tasks", "bash burn.sh > tasks.${SLURM_ARRAY_TASK_ID}.out", array("1-2:1"))
+	k.AwaitJob(t, tasks, "COMPLETED")
+	for _, told := range []struct {
+		what, id string
+		nodes    int
+		files    []string
+	}{
+		{"one", one, 1, []string{"one.out"}},
+		{"on two nodes, one of which is gone", two, 2, []string{"two.0.out", "two.1.out"}},
+		{"by hand", hand, 1, []string{"hand.out"}},
+		{"an array", tasks, 2, []string{"tasks.1.out", "tasks.2.out"}},
+	} {
+		var u *rig.Used
+		rig.Until(t, "what is told of the job "+told.what+" is on all of its nodes", 30*time.Second, func() bool {
+			u = c.Describe(t, told.id).Used
+			return u != nil && u.Nodes == told.nodes
+		})
+		var sum time.Duration
+		for _, file := range told.files {
+			sum += printed(t, c, "home", "lovelace", file)
+		}
+		near(t, "told: "+told.what, time.Duration(u.CpuTime*float64(time.Second)), sum, 500*time.Millisecond)
+		if u.MaxMemory < 40<<20 || u.Energy != nil {
+			t.Errorf("told of the job %s is %+v", told.what, u)
+		}
+	}
 	c.Delete(t)
 }

@@ -73,6 +73,15 @@ type Details struct {
 	api.ListJobsJobInfo
 	Queue, CommandLine, EndTime string
 	ExitCode, Restarts          int
+	Used                        *Used
+}
+
+// Used is what a job used, nil while that is not known.
+type Used struct {
+	CpuTime   float64  // seconds
+	MaxMemory int64    // bytes
+	Energy    *float64 // joules
+	Nodes     int
 }
 
 // Describe asks for everything about a job.
