@@ -23,6 +23,9 @@ type Loop struct {
 	log   *slog.Logger
 }
 
+// restRatio is how many times as long as its last pass took a loop rests.
+const restRatio = 2
+
 func newLoop(name string, every time.Duration, log *slog.Logger, pass func(context.Context) error) *Loop {
 	return &Loop{name: name, every: every, pass: pass, wake: make(chan struct{}, 1), log: log}
 }
@@ -46,6 +49,7 @@ func (l *Loop) Run(ctx context.Context) {
 		case <-timer.C:
 		case <-l.wake:
 		}
+		begun := time.Now()
 		fault := ""
 		if err := l.pass(ctx); err != nil && ctx.Err() == nil {
 			fault = err.Error()
@@ -54,6 +58,13 @@ func (l *Loop) Run(ctx context.Context) {
 			l.log.Error("pass failed", "loop", l.name, "err", fault)
 		}
 		said = fault
+		// What wakes a loop comes in bursts, and one pass answers them all: long
+		// passes leave room for what they wait for.
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(min(restRatio*time.Since(begun), l.every)):
+		}
 		timer.Reset(l.every)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ehpc/api"
+	"ehpc/internal/config"
 	"ehpc/internal/ehpctest"
 	"ehpc/internal/hpc"
 	provfake "ehpc/internal/provider/fake"
@@ -22,7 +23,7 @@ import (
 
 // Nodes that grow and go: as many clusters as it takes, for one has 250 at most.
 const (
-	fleetClusters = 20
+	fleetClusters = 3
 	fleetNodes    = 200 // of each
 )
 
@@ -35,7 +36,8 @@ func fleet(b *testing.B, _ *world, t *table) {
 	w := ehpctest.NewWorld(provfake.Options{})
 	limits := reconcile.DefaultLimits
 	limits.Minute = time.Second
-	p := ehpctest.Start(b, w, ehpctest.Options{Engine: "sqlite", Linked: true, Limits: limits})
+	p := ehpctest.Start(b, w, ehpctest.Options{Engine: "sqlite", Linked: true, Limits: limits,
+		Config: func(c *config.Config) { c.MaxNodes = 250 }})
 	ids := make([]string, fleetClusters)
 	for i := range ids {
 		ids[i] = p.Ask(b, 0)

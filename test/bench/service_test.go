@@ -24,7 +24,6 @@ func BenchmarkService(b *testing.B) {
 		run   func(*testing.B, *world, *table)
 	}{
 		{"ListJobs", 80, listings},
-		{"fleet", 65, fleet},
 		{"start", 0, func(b *testing.B, w *world, _ *table) { w.start(b) }},
 		{"memory", 110, memory},
 		{"ListRegions", 90, regions},
@@ -32,8 +31,10 @@ func BenchmarkService(b *testing.B) {
 		{"jobs-done", 30, jobsDone},
 		{"CreateCluster", 50, createClusters},
 		{"AddNodes", 60, addNodes},
+		{"plan", 62, plans},
 		{"commands", 100, commands},
 		{"SubmitJob", 10, submitJobs},
+		{"fleet", 65, fleet},
 	} {
 		b.Run(section.name, func(sub *testing.B) {
 			begun := time.Now()
