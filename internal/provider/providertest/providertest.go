@@ -57,7 +57,7 @@ func Run(t *testing.T, open func(t testing.TB) Host) {
 		{"deleting a cluster takes its machines along", deleteClusterWithMachines},
 		{"what does not fit is refused and leaves nothing", refusesTooBig},
 		{"a new process finds everything running", restartKeeps},
-		{"a machine that is taken back is told before, ends at its time and is another when it is made anew", reclaimed},
+		{"a machine that is taken back is told before and is another when it is made anew", reclaimed},
 		{"a machine that is taken back at once ends without notice", reclaimedAtOnce},
 		{"a notice outlives the process that gave it", reclaimKept},
 		{"only a machine that runs can be taken back", reclaimNothing},
