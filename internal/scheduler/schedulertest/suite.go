@@ -133,6 +133,11 @@ func (s suite) until(what string, yes func() bool) {
 func (s suite) queued(id string, state hpc.JobState) scheduler.Job {
 	s.Helper()
 	var job scheduler.Job
+	defer func() {
+		if s.Failed() {
+			s.Logf("the job is %+v, the node %+v", job, s.node())
+		}
+	}()
 	s.until(fmt.Sprintf("job %s is %s", id, state), func() bool {
 		var ok bool
 		job, ok = find(s.observe("").Queue, id)

@@ -120,7 +120,7 @@ func (c *client) Down(ctx context.Context, node, reason string) error {
 	}
 	err = c.update(ctx, node, "down", reason, func(n scheduler.Node) bool { return n.State == scheduler.NodeDown })
 	if err == nil {
-		c.requeued.add(time.Now(), jobs, node)
+		c.requeued.add(time.Now().Add(callsOff), jobs, node)
 	}
 	return err
 }
@@ -153,7 +153,7 @@ func (c *client) Requeue(ctx context.Context, node, _ string) (ids []string, err
 		}
 		ids, back = append(ids, job.ID), append(back, job)
 	}
-	c.requeued.add(time.Now().Add(-callsOff), back, node) // the node itself tells when they have ended
+	c.requeued.add(time.Now().Add(takesBack), back, node)
 	return ids, nil
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 // requeued are the jobs of nodes that were set down or that gave theirs back, and
-// when that was. Slurm puts them back into the queue some seconds later and then
+// from when on they may start again. Slurm puts them back into the queue some seconds later and then
 // holds them for two minutes, to be sure that the node is gone; we know that it
 // is. Forgotten with the agent, a job only waits these minutes.
 type requeued struct {
@@ -25,8 +25,13 @@ type requeued struct {
 // same address hears that, and would end a run that began meanwhile.
 const callsOff = 8 * time.Second
 
-// add notes the jobs that ran on the node.
-func (r *requeued) add(now time.Time, jobs []scheduler.Job, node string) {
+// takesBack is how long a node that lives refuses a job that it was told to end,
+// and Slurm then holds it for good: what lets it run must be stamped later than
+// what ended it, and both stamps are in seconds.
+const takesBack = 2 * time.Second
+
+// add notes that the jobs which ran on the node may start again from then on.
+func (r *requeued) add(from time.Time, jobs []scheduler.Job, node string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ids == nil {
@@ -34,7 +39,7 @@ func (r *requeued) add(now time.Time, jobs []scheduler.Job, node string) {
 	}
 	for _, job := range jobs {
 		if slices.Contains(job.Nodes, node) {
-			r.ids[job.ID] = now
+			r.ids[job.ID] = from
 		}
 	}
 }
@@ -47,13 +52,13 @@ func (r *requeued) due(now time.Time, queue []scheduler.Job) []string {
 	var due []string
 	waiting := map[string]time.Time{}
 	for _, job := range queue {
-		down, noted := r.ids[job.ID]
+		from, noted := r.ids[job.ID]
 		switch {
 		case !noted:
-		case job.State == hpc.JobPending && job.Reason == "BeginTime" && now.Sub(down) >= callsOff:
+		case job.State == hpc.JobPending && job.Reason == "BeginTime" && !now.Before(from):
 			due = append(due, job.ID)
 		case job.State == hpc.JobCompleting, job.Restarts == 0, job.State == hpc.JobPending:
-			waiting[job.ID] = down
+			waiting[job.ID] = from
 		}
 	}
 	r.ids = waiting

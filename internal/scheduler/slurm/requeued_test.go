@@ -16,7 +16,7 @@ func TestAJobOfADeadNodeStartsOnceNobodyIsToldToEndItAnyMore(t *testing.T) {
 	down := time.Unix(1_000_000, 0)
 	queue := []scheduler.Job{{ID: "1", State: hpc.JobPending, Reason: "BeginTime", Restarts: 1}, {ID: "2", State: hpc.JobPending, Reason: "BeginTime"}}
 	var r requeued
-	r.add(down, []scheduler.Job{{ID: "1", Nodes: []string{"a", "b"}}, {ID: "2", Nodes: []string{"b"}}}, "a")
+	r.add(down.Add(callsOff), []scheduler.Job{{ID: "1", Nodes: []string{"a", "b"}}, {ID: "2", Nodes: []string{"b"}}}, "a")
 	for _, c := range []struct {
 		after time.Duration
 		want  []string

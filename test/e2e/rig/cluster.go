@@ -138,7 +138,13 @@ func (c *Cluster) Delete(t testing.TB) {
 // Logs are the messages of the cluster's log, newest first.
 func (c *Cluster) Logs(t testing.TB) []api.ListClusterLogsLogInfo {
 	t.Helper()
-	var a api.ListClusterLogsResponse
-	c.Do(t, &api.ListClusterLogsRequest{ClusterId: c.ID, PageSize: 50}, &a)
-	return a.Logs.LogInfo
+	var lines []api.ListClusterLogsLogInfo
+	for page := 1; ; page++ {
+		var a api.ListClusterLogsResponse
+		c.Do(t, &api.ListClusterLogsRequest{ClusterId: c.ID, PageNumber: page, PageSize: 50}, &a)
+		lines = append(lines, a.Logs.LogInfo...)
+		if len(a.Logs.LogInfo) == 0 || len(lines) >= a.TotalCount {
+			return lines
+		}
+	}
 }
