@@ -16,28 +16,10 @@ import (
 
 // passScale makes clusters grow and shrink with their queues.
 func (ctl *Control) passScale(ctx context.Context) error {
-	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
-	if err != nil {
-		return err
-	}
-	for _, c := range clusters {
-		if !c.Wanted || c.Status != hpc.ClusterRunning {
-			continue
-		}
-		ctx, here := ctl.held(ctx, c.ID)
-		if !here {
-			continue
-		}
-		ctl.steps.try("scale "+c.ID, func() {
-			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-			defer cancel()
-			err := settled(ctl.scaleCluster(ctx, c.ID))
-			if ctx.Err() == nil && ctl.said.news("scale "+c.ID, err) {
-				ctl.Log.Warn("cannot scale a cluster", "cluster", c.ID, "err", err)
-			}
-		}, func() {})
-	}
-	return nil
+	_, err := ctl.eachCluster(ctx, runs, "scale", 30*time.Second, "cannot scale a cluster", func(ctx context.Context, c *store.Cluster) error {
+		return ctl.scaleCluster(ctx, c.ID)
+	})
+	return err
 }
 
 // scaleCluster decides twice: on what was read without holding up anybody, and,

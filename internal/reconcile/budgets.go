@@ -11,28 +11,11 @@ import (
 
 // passBudgets looks at what clusters spend.
 func (ctl *Control) passBudgets(ctx context.Context) error {
-	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
-	if err != nil {
-		return err
-	}
-	for _, c := range clusters {
-		if !c.Wanted {
-			continue
-		}
-		ctx, here := ctl.held(ctx, c.ID)
-		if !here {
-			continue
-		}
-		ctl.steps.try("budgets "+c.ID, func() {
-			ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-			defer cancel()
-			err := settled(ctl.watchBudgets(ctx, c.ID))
-			if ctx.Err() == nil && ctl.said.news("budgets "+c.ID, err) {
-				ctl.Log.Warn("cannot look at budgets", "cluster", c.ID, "err", err)
-			}
-		}, func() {})
-	}
-	return nil
+	stands := func(c *store.Cluster) bool { return c.Wanted } // its nodes cost, whether it runs or not
+	_, err := ctl.eachCluster(ctx, stands, "budgets", 30*time.Second, "cannot look at budgets", func(ctx context.Context, c *store.Cluster) error {
+		return ctl.watchBudgets(ctx, c.ID)
+	})
+	return err
 }
 
 // watchBudgets decides without holding up anybody first, and, if there is

@@ -17,31 +17,13 @@ const figuresPerPass = 2000
 // passFigures fetches, from every running cluster, what the runs used that have
 // ended.
 func (ctl *Control) passFigures(ctx context.Context) error {
-	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
-	if err != nil {
-		return err
-	}
-	for _, c := range clusters {
-		if !c.Wanted || c.Status != hpc.ClusterRunning {
-			continue
-		}
-		ctx, here := ctl.held(ctx, c.ID)
-		if !here {
-			continue
-		}
-		ctl.steps.try("figures "+c.ID, func() {
-			err := settled(ctl.fetchFigures(ctx, c.ID))
-			if ctx.Err() == nil && ctl.said.news("figures "+c.ID, err) {
-				ctl.Log.Warn("cannot tell what jobs used", "cluster", c.ID, "err", err)
-			}
-		}, func() {})
-	}
-	return nil
+	_, err := ctl.eachCluster(ctx, runs, "figures", 30*time.Second, "cannot tell what jobs used", func(ctx context.Context, c *store.Cluster) error {
+		return ctl.fetchFigures(ctx, c.ID)
+	})
+	return err
 }
 
 func (ctl *Control) fetchFigures(ctx context.Context, clusterID string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	runs, err := ctl.Store.Read().RunsToMeasure(ctx, clusterID, figuresPerPass)
 	if err != nil || len(runs) == 0 {
 		return err

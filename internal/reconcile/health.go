@@ -15,28 +15,11 @@ const healthOperation = "Health" // in the cluster's log
 
 // passHealth takes sick nodes out of service and replaces them.
 func (ctl *Control) passHealth(ctx context.Context) error {
-	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
-	if err != nil {
-		return err
+	ours, err := ctl.eachCluster(ctx, runs, "health", time.Minute, "cannot look after the health of nodes", ctl.checkHealth)
+	if err == nil {
+		ctl.looks.forgetAll(ours)
 	}
-	ours := map[string]bool{}
-	for _, c := range clusters {
-		ctx, here := ctl.held(ctx, c.ID)
-		if !c.Wanted || c.Status != hpc.ClusterRunning || !here {
-			continue
-		}
-		ours[c.ID] = true
-		ctl.steps.try("health "+c.ID, func() {
-			ctx, cancel := context.WithTimeout(ctx, time.Minute)
-			defer cancel()
-			err := settled(ctl.checkHealth(ctx, c))
-			if ctx.Err() == nil && ctl.said.news("health "+c.ID, err) {
-				ctl.Log.Warn("cannot look after the health of nodes", "cluster", c.ID, "err", err)
-			}
-		}, func() {})
-	}
-	ctl.looks.forgetAll(ours)
-	return nil
+	return err
 }
 
 // checkHealth looks at the nodes when it is time to, and at what the rows say of

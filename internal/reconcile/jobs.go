@@ -13,31 +13,11 @@ import (
 
 // passJobs brings every running cluster's job rows to what its scheduler shows.
 func (ctl *Control) passJobs(ctx context.Context) error {
-	clusters, _, err := ctl.Store.Read().Clusters(ctx, "", store.Page{})
-	if err != nil {
-		return err
-	}
-	for _, c := range clusters {
-		if !c.Wanted || c.Status != hpc.ClusterRunning {
-			continue
-		}
-		ctx, here := ctl.hold(ctx, c)
-		if !here {
-			continue
-		}
-		ctl.steps.try("jobs "+c.ID, func() {
-			err := settled(ctl.followJobs(ctx, c))
-			if ctx.Err() == nil && ctl.said.news("jobs "+c.ID, err) {
-				ctl.Log.Warn("cannot follow jobs", "cluster", c.ID, "err", err)
-			}
-		}, func() {})
-	}
-	return nil
+	_, err := ctl.eachCluster(ctx, runs, "jobs", 30*time.Second, "cannot follow jobs", ctl.followJobs)
+	return err
 }
 
 func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
-	defer cancel()
 	nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
 	if err != nil {
 		return err
