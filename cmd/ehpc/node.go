@@ -147,28 +147,18 @@ func (c *cli) newNodeDeleteCommand() *cobra.Command {
 		Short:   "Drain and delete compute nodes, by hostname or id",
 		Example: "  ehpc node delete lab compute001 --wait",
 		Args:    argsFrom("NODE", "CLUSTER"),
-		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
-			id, err := r.cluster(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			nodes, err := r.nodes(ctx, id, args[1:])
-			if err != nil {
-				return err
-			}
-			in := values("ClusterId", id)
-			addInstances(in, nodes)
-			answer, err := call[api.DeleteNodesResponse](ctx, r, "delete "+strings.Join(args[1:], ", ")+" of cluster "+args[0], "DeleteNodes", in)
+		RunE: c.withNodes(func(ctx context.Context, r *remote, some *someNodes) error {
+			answer, err := call[api.DeleteNodesResponse](ctx, r, "delete "+some.named(), "DeleteNodes", some.in)
 			if err != nil {
 				return err
 			}
 			if wait.wait {
-				if err := r.awaitNoNodes(ctx, wait, args[0], id, nodes); err != nil {
+				if err := r.awaitNoNodes(ctx, wait, some.cluster, some.clusterID, some.ids); err != nil {
 					return err
 				}
-				return r.done(answer, strings.Join(nodes, "\n"), "deleted from cluster %s: %s", args[0], strings.Join(args[1:], " "))
+				return r.done(answer, strings.Join(some.ids, "\n"), "deleted from cluster %s: %s", some.cluster, some.names)
 			}
-			return r.done(answer, strings.Join(nodes, "\n"), "being drained and deleted from cluster %s: %s", args[0], strings.Join(args[1:], " "))
+			return r.done(answer, strings.Join(some.ids, "\n"), "being drained and deleted from cluster %s: %s", some.cluster, some.names)
 		}),
 	}
 	wait.addFlags(cmd.Flags(), "until they are gone")
@@ -184,11 +174,4 @@ func (r *remote) awaitNoNodes(ctx context.Context, wait waiting, name, cluster s
 		show.state(summary(some))
 		return false, nil
 	})
-}
-
-// addInstances adds the list of nodes that a request is about.
-func addInstances(in map[string][]string, nodes []string) {
-	for i, id := range nodes {
-		in[fmt.Sprintf("Instance.%d.Id", i+1)] = []string{id}
-	}
 }

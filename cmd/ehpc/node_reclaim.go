@@ -23,26 +23,16 @@ Their jobs may come to their end until shortly before; those that have not are
 put back into the queue, and the nodes are replaced.`,
 		Example: "  ehpc node reclaim lab compute001 --notice 30s",
 		Args:    argsFrom("NODE", "CLUSTER"),
-		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
+		RunE: c.withNodes(func(ctx context.Context, r *remote, some *someNodes) error {
 			if notice%time.Second != 0 {
 				return fmt.Errorf("--notice %s: give whole seconds", notice)
 			}
-			id, err := r.cluster(ctx, args[0])
+			some.in.Set("Notice", strconv.Itoa(int(notice/time.Second)))
+			answer, err := call[api.ReclaimNodesResponse](ctx, r, "reclaim "+some.named(), "ReclaimNodes", some.in)
 			if err != nil {
 				return err
 			}
-			nodes, err := r.nodes(ctx, id, args[1:])
-			if err != nil {
-				return err
-			}
-			in := values("ClusterId", id)
-			in.Set("Notice", strconv.Itoa(int(notice/time.Second)))
-			addInstances(in, nodes)
-			answer, err := call[api.ReclaimNodesResponse](ctx, r, "reclaim "+strings.Join(args[1:], ", ")+" of cluster "+args[0], "ReclaimNodes", in)
-			if err != nil {
-				return err
-			}
-			return r.done(answer, strings.Join(nodes, "\n"), "taken back from cluster %s at %s: %s", args[0], answer.ReclaimTime, strings.Join(args[1:], " "))
+			return r.done(answer, strings.Join(some.ids, "\n"), "taken back from cluster %s at %s: %s", some.cluster, answer.ReclaimTime, some.names)
 		}),
 	}
 	cmd.Flags().DurationVar(&notice, "notice", 2*time.Minute, "how long before their machines end; 0 for none, 2m at most")

@@ -23,29 +23,18 @@ If their queue has stopped replacing sick nodes, it begins anew. "ehpc node list
 shows why nodes are out of service.`,
 		Example: "  ehpc node resume lab compute001 --wait",
 		Args:    argsFrom("NODE", "CLUSTER"),
-		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
-			id, err := r.cluster(ctx, args[0])
-			if err != nil {
-				return err
-			}
-			nodes, err := r.nodes(ctx, id, args[1:])
-			if err != nil {
-				return err
-			}
-			in := values("ClusterId", id)
-			addInstances(in, nodes)
-			names := strings.Join(args[1:], " ")
-			answer, err := call[api.ResumeNodesResponse](ctx, r, "resume "+names+" of cluster "+args[0], "ResumeNodes", in)
+		RunE: c.withNodes(func(ctx context.Context, r *remote, some *someNodes) error {
+			answer, err := call[api.ResumeNodesResponse](ctx, r, "resume "+some.named(), "ResumeNodes", some.in)
 			if err != nil {
 				return err
 			}
 			if !wait.wait {
-				return r.done(answer, strings.Join(nodes, "\n"), "being resumed in cluster %s: %s", args[0], names)
+				return r.done(answer, strings.Join(some.ids, "\n"), "being resumed in cluster %s: %s", some.cluster, some.names)
 			}
-			if err := r.awaitResumed(ctx, wait, args[0], id, nodes); err != nil {
+			if err := r.awaitResumed(ctx, wait, some.cluster, some.clusterID, some.ids); err != nil {
 				return err
 			}
-			return r.done(answer, strings.Join(nodes, "\n"), "resumed in cluster %s: %s", args[0], names)
+			return r.done(answer, strings.Join(some.ids, "\n"), "resumed in cluster %s: %s", some.cluster, some.names)
 		}),
 	}
 	wait.addFlags(cmd.Flags(), "until they take jobs")

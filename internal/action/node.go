@@ -122,7 +122,11 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 		if err := mustRun(c, "delete nodes"); err != nil {
 			return nil, err
 		}
-		nodes, err := deletable(ctx, tx, c, q)
+		ids := make([]string, len(q.Instance))
+		for i, inst := range q.Instance {
+			ids[i] = inst.Id
+		}
+		nodes, err := byID.computeNodes(ctx, tx, c, "delete nodes", ids, deletable)
 		if err != nil {
 			return nil, err
 		}
@@ -142,29 +146,13 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 	})
 }
 
-// deletable returns the nodes that a request names, or the reason why one of
-// them cannot go.
-func deletable(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.DeleteNodesRequest) ([]*store.Node, error) {
-	have, err := tx.Nodes(ctx, c.ID)
-	if err != nil {
-		return nil, err
+// deletable refuses what is not to be deleted, or is already.
+func deletable(n *store.Node) (api.Code, string) {
+	switch {
+	case n.HasRole(hpc.RoleManager):
+		return api.InvalidOpt, goesWithCluster
+	case !n.Wanted:
+		return api.InvalidNodeStatus, "is being deleted already"
 	}
-	var nodes []*store.Node
-	for _, inst := range q.Instance {
-		i := slices.IndexFunc(have, func(n *store.Node) bool { return n.ID == inst.Id })
-		if i < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot delete node %q: cluster %s has no such node", inst.Id, c.ID)
-		}
-		n := have[i]
-		switch {
-		case !n.HasRole(hpc.RoleCompute) || n.HasRole(hpc.RoleManager):
-			return nil, api.InvalidOpt.Errorf("cannot delete node %s: %s is no compute node; it goes with its cluster", n.ID, n.Hostname)
-		case !n.Wanted:
-			return nil, api.InvalidNodeStatus.Errorf("cannot delete node %s: %s is being deleted already", n.ID, n.Hostname)
-		case slices.Contains(nodes, n):
-			return nil, api.InvalidParams.Errorf("cannot delete nodes: Instance names %s twice", n.ID)
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
+	return api.Code{}, ""
 }

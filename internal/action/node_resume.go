@@ -2,7 +2,7 @@ package action
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"strings"
 	"time"
 
@@ -21,7 +21,11 @@ func (s *Service) ResumeNodes(ctx context.Context, q *api.ResumeNodesRequest) (*
 		if err := mustRun(c, "resume nodes"); err != nil {
 			return nil, err
 		}
-		nodes, err := resumable(ctx, tx, c, q)
+		ids := make([]string, len(q.Instance))
+		for i, inst := range q.Instance {
+			ids[i] = inst.Id
+		}
+		nodes, err := byID.computeNodes(ctx, tx, c, "resume nodes", ids, resumable)
 		if err != nil {
 			return nil, err
 		}
@@ -68,32 +72,10 @@ func replaceAgain(ctx context.Context, tx store.Tx, c *store.Cluster, queues map
 	return again, nil
 }
 
-// resumable returns the nodes that a request names, or why one of them cannot be
-// put back into service.
-func resumable(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.ResumeNodesRequest) ([]*store.Node, error) {
-	if len(q.Instance) > maxNodesPerCall {
-		return nil, api.InvalidParams.Errorf("cannot resume nodes: Instance has %d entries, not 1 to %d", len(q.Instance), maxNodesPerCall)
+// resumable refuses what the scheduler could not put back into service.
+func resumable(n *store.Node) (api.Code, string) {
+	if !n.Wanted || n.Status != hpc.NodeRunning {
+		return api.InvalidNodeStatus, fmt.Sprintf("is %s, it can be resumed while it is %s", n.Status, hpc.NodeRunning)
 	}
-	have, err := tx.Nodes(ctx, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	var nodes []*store.Node
-	for i, inst := range q.Instance {
-		at := slices.IndexFunc(have, func(n *store.Node) bool { return n.ID == inst.Id })
-		if at < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot resume nodes: Instance.%d.Id: cluster %s has no node %.80q", i+1, c.ID, inst.Id)
-		}
-		n := have[at]
-		switch {
-		case !n.HasRole(hpc.RoleCompute):
-			return nil, api.InvalidOpt.Errorf("cannot resume nodes: Instance.%d.Id: %s is no compute node", i+1, n.Hostname)
-		case !n.Wanted || n.Status != hpc.NodeRunning:
-			return nil, api.InvalidNodeStatus.Errorf("cannot resume nodes: Instance.%d.Id: %s is %s, it can be resumed while it is %s", i+1, n.Hostname, n.Status, hpc.NodeRunning)
-		case slices.Contains(nodes, n):
-			return nil, api.InvalidParams.Errorf("cannot resume nodes: Instance.%d.Id: %s is given twice", i+1, n.Hostname)
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
+	return api.Code{}, ""
 }

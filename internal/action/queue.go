@@ -12,10 +12,7 @@ import (
 	"ehpc/internal/store"
 )
 
-const (
-	maxQueues       = 64  // of a cluster: each is a line of the scheduler's configuration
-	maxNodesPerCall = 250 // as many as a cluster can have
-)
+const maxQueues = 64 // of a cluster: each is a line of the scheduler's configuration
 
 // AddQueue adds a queue without nodes.
 func (s *Service) AddQueue(ctx context.Context, q *api.AddQueueRequest) (*api.AddQueueResponse, error) {
@@ -124,15 +121,16 @@ func emptyQueue(ctx context.Context, tx store.Tx, row *store.Queue, inScheduler 
 // SetQueue moves compute nodes to a queue. The jobs that run on them go on.
 func (s *Service) SetQueue(ctx context.Context, q *api.SetQueueRequest) (*api.SetQueueResponse, error) {
 	const attempt = "move nodes to the queue"
-	if len(q.Node) == 0 || len(q.Node) > maxNodesPerCall {
-		return nil, api.InvalidParams.Errorf("cannot %s: Node has %d entries, not 1 to %d", attempt, len(q.Node), maxNodesPerCall)
+	hostnames := make([]string, len(q.Node))
+	for i, named := range q.Node {
+		hostnames[i] = named.Name
 	}
 	return changeQueues(ctx, s, q.ClusterId, attempt, func(ctx context.Context, tx store.Tx, c *store.Cluster, queues []*store.Queue, now time.Time) (*api.SetQueueResponse, string, error) {
 		row, err := queueNamed(queues, c, q.QueueName, attempt)
 		if err != nil {
 			return nil, "", err
 		}
-		nodes, err := movable(ctx, tx, c, q, attempt)
+		nodes, err := byHostname.computeNodes(ctx, tx, c, attempt, hostnames, movable)
 		if err != nil {
 			return nil, "", err
 		}
@@ -147,30 +145,12 @@ func (s *Service) SetQueue(ctx context.Context, q *api.SetQueueRequest) (*api.Se
 	})
 }
 
-// movable returns the nodes that a request names, or why one of them cannot be moved.
-func movable(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.SetQueueRequest, attempt string) ([]*store.Node, error) {
-	have, err := tx.Nodes(ctx, c.ID)
-	if err != nil {
-		return nil, err
+// movable refuses what serves no queue any more.
+func movable(n *store.Node) (api.Code, string) {
+	if !n.Wanted {
+		return api.InvalidNodeStatus, "is being deleted"
 	}
-	var nodes []*store.Node
-	for i, named := range q.Node {
-		at := slices.IndexFunc(have, func(n *store.Node) bool { return n.Hostname == named.Name })
-		if at < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot %s: Node.%d.Name: cluster %s has no node %.80q", attempt, i+1, c.ID, named.Name)
-		}
-		n := have[at]
-		switch {
-		case !n.HasRole(hpc.RoleCompute):
-			return nil, api.InvalidOpt.Errorf("cannot %s: Node.%d.Name: %s is no compute node", attempt, i+1, n.Hostname)
-		case !n.Wanted:
-			return nil, api.InvalidNodeStatus.Errorf("cannot %s: Node.%d.Name: %s is being deleted", attempt, i+1, n.Hostname)
-		case slices.Contains(nodes, n):
-			return nil, api.InvalidParams.Errorf("cannot %s: Node.%d.Name: %s is given twice", attempt, i+1, n.Hostname)
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
+	return api.Code{}, ""
 }
 
 func queueNamed(queues []*store.Queue, c *store.Cluster, name, attempt string) (*store.Queue, error) {

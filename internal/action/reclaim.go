@@ -3,7 +3,6 @@ package action
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -30,7 +29,11 @@ func (s *Service) ReclaimNodes(ctx context.Context, q *api.ReclaimNodesRequest) 
 		if err := mustRun(c, "reclaim nodes"); err != nil {
 			return nil, err
 		}
-		nodes, err := reclaimable(ctx, tx, c, q)
+		ids := make([]string, len(q.Instance))
+		for i, inst := range q.Instance {
+			ids[i] = inst.Id
+		}
+		nodes, err := byID.computeNodes(ctx, tx, c, "reclaim nodes", ids, reclaimable)
 		if err != nil {
 			return nil, err
 		}
@@ -47,33 +50,17 @@ func (s *Service) ReclaimNodes(ctx context.Context, q *api.ReclaimNodesRequest) 
 	})
 }
 
-// reclaimable returns the nodes that a request names, or the reason why one of
-// them cannot be taken back.
-func reclaimable(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.ReclaimNodesRequest) ([]*store.Node, error) {
-	have, err := tx.Nodes(ctx, c.ID)
-	if err != nil {
-		return nil, err
+// reclaimable refuses what is not to be taken back, or is already.
+func reclaimable(n *store.Node) (api.Code, string) {
+	switch {
+	case n.HasRole(hpc.RoleManager):
+		return api.InvalidOpt, goesWithCluster
+	case !n.SpotStrategy.Preemptible():
+		return api.InvalidOpt, "is not preemptible; AddNodes makes one that is, with ComputeSpotStrategy"
+	case n.ReclaimPhase != hpc.NotReclaimed:
+		return api.InvalidNodeStatus, "is taken back already, at " + stamp(n.Reclaim)
+	case n.Status == hpc.NodeUninit || !n.Wanted:
+		return api.InvalidNodeStatus, fmt.Sprintf("is %s, it has no machine or is about to lose it", n.Status)
 	}
-	var nodes []*store.Node
-	for _, inst := range q.Instance {
-		i := slices.IndexFunc(have, func(n *store.Node) bool { return n.ID == inst.Id })
-		if i < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot reclaim node %q: cluster %s has no such node", inst.Id, c.ID)
-		}
-		n := have[i]
-		switch {
-		case !n.HasRole(hpc.RoleCompute) || n.HasRole(hpc.RoleManager):
-			return nil, api.InvalidOpt.Errorf("cannot reclaim node %s: %s is no compute node", n.ID, n.Hostname)
-		case !n.SpotStrategy.Preemptible():
-			return nil, api.InvalidOpt.Errorf("cannot reclaim node %s: %s is not preemptible; AddNodes makes one that is, with ComputeSpotStrategy", n.ID, n.Hostname)
-		case n.ReclaimPhase != hpc.NotReclaimed:
-			return nil, api.InvalidNodeStatus.Errorf("cannot reclaim node %s: %s is taken back already, at %s", n.ID, n.Hostname, stamp(n.Reclaim))
-		case n.Status == hpc.NodeUninit || !n.Wanted:
-			return nil, api.InvalidNodeStatus.Errorf("cannot reclaim node %s: %s is %s, it has no machine or is about to lose it", n.ID, n.Hostname, n.Status)
-		case slices.Contains(nodes, n):
-			return nil, api.InvalidParams.Errorf("cannot reclaim nodes: Instance names %s twice", n.ID)
-		}
-		nodes = append(nodes, n)
-	}
-	return nodes, nil
+	return api.Code{}, ""
 }

@@ -2,7 +2,9 @@ package ehpctest
 
 import (
 	"context"
+	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 
@@ -149,4 +151,49 @@ func rows(t *testing.T, p *Plane, id string) (n counts) {
 	_, n.commands, err = tx.Commands(t.Context(), id, "", nil, all)
 	must(t, err)
 	return n
+}
+
+// TestNodesThatARequestNamesBadly holds the actions on nodes to one answer each.
+func TestNodesThatARequestNamesBadly(t *testing.T) {
+	t.Parallel()
+	p := Start(t, NewWorld(provfake.Options{}), Options{})
+	id := p.Create(t, 0)
+	must(t, call(t, p, "AddNodes", "ClusterId", id, "Count", "1", "ComputeSpotStrategy", "SpotAsPriceGo"))
+	p.Until(t, "it runs", func() bool { return p.node(t, id, "compute000").Status == "running" })
+	var made api.CreateClusterResponse
+	must(t, p.Do(t.Context(), &api.CreateClusterRequest{Name: "box", DeployMode: "OneBox"}, &made))
+	box := made.ClusterId
+	p.Until(t, "the box runs", func() bool { return p.Describe(t, box).Status == "running" })
+	compute := p.node(t, id, "compute000").Id
+	many := slices.Repeat([]string{compute}, 251)
+	for _, action := range []string{"DeleteNodes", "ReclaimNodes", "ResumeNodes"} {
+		for _, c := range []struct {
+			name, cluster string
+			nodes         []string
+			code, says    string
+		}{
+			{"one that is unknown", id, []string{compute, "i-none"}, "ComputeNotFound", "Instance.2.Id: cluster " + id + " has no node \"i-none\""},
+			{"one that runs no jobs", id, []string{p.node(t, id, "login0").Id}, "InvalidOpt", "Instance.1.Id: login0 is no compute node"},
+			{"more than a cluster can have", id, many, "InvalidParams", "Instance has 251 entries, not 1 to 250"},
+			{"one twice", id, []string{compute, compute}, "InvalidParams", "Instance.2.Id: compute000 is given twice"},
+			{"a manager that runs jobs", box, []string{p.node(t, box, "manager").Id}, "InvalidOpt", "Instance.1.Id: manager is a manager, which goes with its cluster"},
+		} {
+			if c.cluster == box && action == "ResumeNodes" {
+				continue // its machine stays
+			}
+			t.Run(action+" of "+c.name, func(t *testing.T) {
+				in := url.Values{"ClusterId": {c.cluster}}
+				for i, node := range c.nodes {
+					in.Set(fmt.Sprintf("Instance.%d.Id", i+1), node)
+				}
+				before := p.dump(t)
+				_, err := p.Call(t.Context(), action, in)
+				if got := codeOf(t, err); got != c.code || !strings.Contains(err.Error(), c.says) {
+					t.Errorf("%v, want %s and %q", err, c.code, c.says)
+				}
+				p.unchanged(t, before)
+			})
+		}
+	}
+	must(t, call(t, p, "ResumeNodes", "ClusterId", box, "Instance.1.Id", p.node(t, box, "manager").Id))
 }
