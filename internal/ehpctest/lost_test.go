@@ -57,8 +57,9 @@ func chaos(t *testing.T, r *rand.Rand, jobs int, unfenced *[]string) {
 	id := withAccount(t, w, p, 3)
 	s := w.SchedulerOf(id)
 	count := ran{times: map[string]int{}}
-	s.Script(func(hpc.JobSpec, string) schedfake.Outcome {
-		return schedfake.Outcome{Duration: time.Duration(1+r.IntN(15)) * time.Millisecond}
+	lengths := rand.New(rand.NewPCG(r.Uint64(), r.Uint64()))
+	s.Script(func(hpc.JobSpec, string) schedfake.Outcome { // one at a time
+		return schedfake.Outcome{Duration: time.Duration(1+lengths.IntN(15)) * time.Millisecond}
 	})
 	ended := func(run hpc.Run) {
 		count.mu.Lock()

@@ -105,9 +105,15 @@ func (j *job) hold(saved time.Time) {
 func (f *Fake) PowerOff(name string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	f.powerOff(name)
+}
+
+// powerOff needs f.mu. A timer that has fired finds that it is not the job's.
+func (f *Fake) powerOff(name string) {
 	for _, j := range f.jobs {
 		if j.timer != nil && slices.Contains(j.view.Nodes, name) {
 			j.timer.Stop()
+			j.timer = time.NewTimer(0)
 			j.claimed = hpc.Run{}
 		}
 	}
