@@ -25,6 +25,14 @@ type costLine struct {
 	Jobs        int         `json:"jobs"`
 	CoreSeconds int         `json:"core_seconds"`
 	Cost        json.Number `json:"cost"`
+	*figures
+}
+
+// figures are what a job used, nothing of them where it is not known.
+type figures struct {
+	CPUSeconds *float64 `json:"cpu_seconds"`
+	MaxMemory  *int64   `json:"max_memory"` // in bytes
+	Energy     *float64 `json:"energy"`     // in joules
 }
 
 // costs is what a report prints.
@@ -46,7 +54,9 @@ func (c *cli) newReportCommand() *cobra.Command {
 
 A job costs its share of its nodes' price: its cores of the node's, as long as it
 ran. What no job used of a queue's nodes is idle. All lines together are what the
-nodes cost. Jobs that run and nodes that are there count up to now.
+nodes cost. Jobs that run and nodes that are there count up to now. By job it
+also shows what each used, where that was measured: processor time, the highest
+memory, and energy.
 
 --from and --to take a date (its begin, in this machine's time zone), a time as
 2026-11-27T08:00:00Z, or how long ago, as 24h. Without them the report is of this month.`,
@@ -118,9 +128,12 @@ func (r *remote) report(ctx context.Context, cluster, by string, period [2]time.
 	out := costs{By: by, From: period[0], To: period[1], Rows: []costLine{}, Total: costLine{Kind: "total"}}
 	var total hpc.Money
 	for _, text := range rows {
-		var u costLine
-		if err := json.Unmarshal([]byte(text), &[]any{&u.Kind, &u.Name, &u.Jobs, &u.CoreSeconds, &u.Cost, &out.Currency}); err != nil {
+		u := costLine{figures: new(figures)}
+		if err := json.Unmarshal([]byte(text), &[]any{&u.Kind, &u.Name, &u.Jobs, &u.CoreSeconds, &u.Cost, &out.Currency, &u.CPUSeconds, &u.MaxMemory, &u.Energy}); err != nil {
 			return &failure{doing, fmt.Errorf("a row of the answer is not as documented: %w", err)}
+		}
+		if by != "job" || u.Kind != "jobs" {
+			u.figures = nil
 		}
 		cost, err := moneyOf(u.Cost.String())
 		if err != nil {
@@ -160,25 +173,56 @@ func moneyOf(text string) (hpc.Money, error) {
 
 func (c *costs) csv(s screen) error {
 	w := csv.NewWriter(s.out)
-	w.Write([]string{"kind", c.By, "jobs", "core_seconds", "cost", "currency"})
+	head := []string{"kind", c.By, "jobs", "core_seconds", "cost", "currency"}
+	if c.By == "job" {
+		head = append(head, "cpu_seconds", "max_memory", "energy")
+	}
+	w.Write(head)
 	for _, u := range append(c.Rows, c.Total) {
-		w.Write([]string{u.Kind, shown(u.Name), strconv.Itoa(u.Jobs), strconv.Itoa(u.CoreSeconds), u.Cost.String(), c.Currency})
+		row := []string{u.Kind, shown(u.Name), strconv.Itoa(u.Jobs), strconv.Itoa(u.CoreSeconds), u.Cost.String(), c.Currency, u.cpu(), u.memory(), u.energy()}
+		w.Write(row[:len(head)])
 	}
 	w.Flush()
 	return w.Error()
 }
 
 func (c *costs) table(s screen) error {
-	return list(s, append(c.Rows, c.Total),
-		column[costLine]{strings.ToUpper(c.By), costLine.label},
-		column[costLine]{"JOBS", func(u costLine) string {
+	columns := []column[costLine]{
+		{strings.ToUpper(c.By), costLine.label},
+		{"JOBS", func(u costLine) string {
 			if u.Kind != "jobs" && u.Kind != "total" {
 				return ""
 			}
 			return strconv.Itoa(u.Jobs)
 		}},
-		column[costLine]{"CORE HOURS", func(u costLine) string { return strconv.FormatFloat(float64(u.CoreSeconds)/3600, 'f', 3, 64) }},
-		column[costLine]{strings.TrimSpace("COST " + c.Currency), func(u costLine) string { return u.Cost.String() }})
+		{"CORE HOURS", func(u costLine) string { return strconv.FormatFloat(float64(u.CoreSeconds)/3600, 'f', 3, 64) }},
+		{strings.TrimSpace("COST " + c.Currency), func(u costLine) string { return u.Cost.String() }},
+	}
+	if c.By == "job" {
+		columns = append(columns, column[costLine]{"CPU SECONDS", func(u costLine) string { return u.cpu() }}, column[costLine]{"BYTES", func(u costLine) string { return u.memory() }}, column[costLine]{"JOULES", func(u costLine) string { return u.energy() }})
+	}
+	return list(s, append(c.Rows, c.Total), columns...)
+}
+
+func (f *figures) cpu() string {
+	if f == nil || f.CPUSeconds == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f.CPUSeconds, 'f', -1, 64)
+}
+
+func (f *figures) memory() string {
+	if f == nil || f.MaxMemory == nil {
+		return ""
+	}
+	return strconv.FormatInt(*f.MaxMemory, 10)
+}
+
+func (f *figures) energy() string {
+	if f == nil || f.Energy == nil {
+		return ""
+	}
+	return strconv.FormatFloat(*f.Energy, 'f', -1, 64)
 }
 
 // label names a line for people.

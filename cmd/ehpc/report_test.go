@@ -30,6 +30,34 @@ bob                    1     0.000       0.000000001
 	s.run("", nil, "report", "ehpc-hz-1", "-o", "xml").want(t, 2, "", "table, csv or json")
 }
 
+func TestAReportByJobTellsWhatTheyUsed(t *testing.T) {
+	t.Parallel()
+	answer := api.GetAccountingReportResponse{TotalCount: 4, PageNumber: 1, PageSize: 50}
+	answer.Data.Data = []string{`["jobs","7",1,5400,0.3,"CNY",5211.75,2147483648,81.5,2]`, `["jobs","8_1",1,60,0.01,"CNY",3,4096,null,1]`,
+		`["jobs","9",0,60,0.01,"CNY",null,null,null,0]`, `["idle","workq",0,1800,0.1,"CNY",null,null,null,null]`}
+	s := newService(t, map[string][]any{"GetAccountingReport": {answer}})
+	run := func(format string) outcome { return s.run("", nil, "report", "ehpc-hz-1", "--by", "job", "-o", format) }
+	run("table").want(t, 0, `JOB              JOBS  CORE HOURS  COST CNY  CPU SECONDS  BYTES       JOULES
+7                1     1.500       0.3       5211.75      2147483648  81.5
+8_1              1     0.017       0.01      3            4096        -
+9                0     0.017       0.01      -            -           -
+(idle in workq)  -     0.500       0.1       -            -           -
+(total)          2     2.033       0.42      -            -           -
+`, "")
+	run("csv").want(t, 0, `kind,job,jobs,core_seconds,cost,currency,cpu_seconds,max_memory,energy
+jobs,7,1,5400,0.3,CNY,5211.75,2147483648,81.5
+jobs,8_1,1,60,0.01,CNY,3,4096,
+jobs,9,0,60,0.01,CNY,,,
+idle,workq,0,1800,0.1,CNY,,,
+total,,2,7320,0.42,CNY,,,
+`, "")
+	run("json").want(t, 0, `"cpu_seconds": 5211.75,
+      "max_memory": 2147483648,
+      "energy": 81.5
+`, "")
+	run("json").want(t, 0, `"cpu_seconds": null`, "")
+}
+
 func TestThePeriodOfAReport(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 27, 15, 4, 5, 6, time.UTC)

@@ -8,9 +8,12 @@ import (
 	"ehpc/internal/store"
 )
 
+// figureColumns are of what a run used.
+var figureColumns = []string{"cpuTime", "maxMemory", "energy", "measuredNodes"}
+
 // jobColumns are those of job_report, a row for each run.
-var jobColumns = []string{"jobId", "task", "name", "user", "queue", "nodes", "cores", "gpus", "submitTime", "startTime", "endTime",
-	"state", "exitCode", "final", "coreTime", "cost", "currency", "cpuTime", "maxMemory", "energy", "measuredNodes"}
+var jobColumns = append([]string{"jobId", "task", "name", "user", "queue", "nodes", "cores", "gpus", "submitTime", "startTime", "endTime",
+	"state", "exitCode", "final", "coreTime", "cost", "currency"}, figureColumns...)
 
 // reportJobs makes a report with a row for each run of a job.
 func (s *Service) reportJobs(ctx context.Context, tx store.Tx, r *report, q *api.GetAccountingReportRequest, all []store.Usage, job string, from, to time.Time, page store.Page) error {
@@ -45,7 +48,7 @@ func (s *Service) reportJobs(ctx context.Context, tx store.Tx, r *report, q *api
 		}
 		return nil
 	}
-	r.columns = costColumns("job")
+	r.columns = append(costColumns("job"), figureColumns...)
 	for _, run := range runs {
 		name, counted := run.PublicID, 0
 		if run.Task != "" {
@@ -54,13 +57,13 @@ func (s *Service) reportJobs(ctx context.Context, tx store.Tx, r *report, q *api
 		if run.Counted && !run.Ended.After(to) {
 			counted = 1
 		}
-		r.rows = append(r.rows, s.costRow("jobs", name, counted, run.Used.CoreTime, run.Used.Cost))
+		r.rows = append(r.rows, append(s.costRow("jobs", name, counted, run.Used.CoreTime, run.Used.Cost), figures(run.Figures)...))
 	}
 	idle := s.idleRows(all) // behind the jobs
 	r.total += len(idle)
 	for i := range idle {
 		if at := total + i; page.Number-1 == at/page.Size {
-			r.rows = append(r.rows, idle[i])
+			r.rows = append(r.rows, append(idle[i], make([]any, len(figureColumns))...))
 		}
 	}
 	return nil

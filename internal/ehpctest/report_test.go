@@ -91,6 +91,9 @@ func TestReports(t *testing.T) {
 	t.Run("cost_report comes to the nodes, however it is cut", func(t *testing.T) {
 		for _, dim := range []string{"user", "queue", "instance", "job"} {
 			columns, rows, _ := p.reportRows(t, id, "ReportType", "cost_report", "Dim", dim, "PageSize", "3")
+			if used := fmt.Sprint(columns[6:]); dim == "job" && used != "[cpuTime maxMemory energy measuredNodes]" || dim != "job" && used != "[]" {
+				t.Errorf("by %s: of what was used there is %s", dim, used)
+			}
 			kinds, jobs := map[any]int{}, 0.
 			for _, row := range rows {
 				kinds[row[0]]++

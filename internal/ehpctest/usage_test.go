@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"encoding/json"
+	"fmt"
 	"testing"
 	"time"
 
@@ -46,6 +47,10 @@ func TestAJobTellsWhatItUsedOnceItIsMeasured(t *testing.T) {
 		}
 	}
 	want(first, 3)
+	if _, rows, _ := p.reportRows(t, id, "ReportType", "cost_report", "Dim", "job"); fmt.Sprint(rows[0][1], rows[0][6:]) != fmt.Sprint(first, []any{3., float64(40 << 20), 2.5, 1.}) ||
+		fmt.Sprint(rows[1][6:]) != "[<nil> <nil> <nil> <nil>]" {
+		t.Errorf("the report by job: %v", rows)
+	}
 	// Figures that come twice, and to another life of the service, count once.
 	w.Used(id, hpc.Measurement{Job: first, Host: host, Final: true, Parts: []hpc.Used{{CPU: time.Hour}}})
 	p.Kill()
