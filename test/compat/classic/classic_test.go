@@ -27,7 +27,7 @@ func TestTypedClientDoesTheMainJob(t *testing.T) {
 			}
 			c.Domain = s.HostPort
 			c.SetHTTPSInsecure(true) // the certificate is the service's own
-			mainjob.Do(t.Context(), t, client{c}, "classic")
+			mainjob.Do(t.Context(), t, client{c}, "classic", client{c}.scales, client{c}.knowsPrices, client{c}.accounts)
 		})
 	}
 }

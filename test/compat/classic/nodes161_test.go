@@ -10,3 +10,5 @@ import (
 
 // setNodes sends what this release has no field for yet.
 func setNodes(r *ehpc.SubmitJobRequest, n int) { r.QueryParams["Node"] = strconv.Itoa(n) }
+
+type queueType = ehpc.SetAutoScaleConfigInstanceTypes

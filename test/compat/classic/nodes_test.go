@@ -8,3 +8,5 @@ import (
 )
 
 func setNodes(r *ehpc.SubmitJobRequest, n int) { r.Node = requests.NewInteger(n) }
+
+type queueType = ehpc.SetAutoScaleConfigQueuesInstanceTypes

@@ -61,8 +61,9 @@ srun --mpi=pmix lmp -in in.melt -log none
 `
 
 // Do does the whole main job with a client and fails the test where anything of
-// it did not truly happen.
-func Do(ctx context.Context, t *testing.T, c Client, name string) {
+// it did not truly happen. While the cluster still runs, after its job has
+// ended, then are called.
+func Do(ctx context.Context, t *testing.T, c Client, name string, then ...func(t *testing.T, cluster, job string)) {
 	t.Helper()
 	cluster, err := c.CreateCluster(name, 2)
 	must(t, "create the cluster", err)
@@ -99,6 +100,10 @@ func Do(ctx context.Context, t *testing.T, c Client, name string) {
 	}
 	if got := shell(ctx, t, c, cluster, "cat "+dir+"/melt.sh"); got != script {
 		t.Errorf("the script did not arrive as it was sent:\n%q\n%q", got, script)
+	}
+
+	for _, more := range then {
+		more(t, cluster, job)
 	}
 
 	must(t, "delete the cluster", c.DeleteCluster(cluster))
