@@ -83,6 +83,38 @@ func TestAClusterGrowsWithItsQueueAndShrinksAgain(t *testing.T) {
 	}
 }
 
+func TestAMaximumBelowWhatRunsKillsNothingAndGrowsNothing(t *testing.T) {
+	t.Parallel()
+	_, p, id := scaled(t, 3, time.Hour)
+	var run []string
+	for range 3 {
+		q := job(id, "./run.sh")
+		q.Thread = new(2)
+		run = append(run, p.submit(t, q))
+	}
+	for _, one := range run {
+		p.untilState(t, id, one, "RUNNING")
+	}
+	before := p.rows(t, id)
+	must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "EnableAutoGrow", "true", "EnableAutoShrink", "true", "MaxNodesInCluster", "1"))
+	waits := p.submit(t, job(id, "./run.sh"))
+	p.Until(t, "the log tells why it does not grow", func() bool { return p.told(t, id, "nothing is added to queue workq", "the cluster has 3 of at most 1 compute nodes") })
+	p.lookedAt(t, id, 3)
+	for _, n := range p.rows(t, id) {
+		if n.Status != hpc.NodeRunning || !n.Wanted || !slices.ContainsFunc(before, func(b *store.Node) bool { return b.ID == n.ID }) {
+			t.Errorf("%s (%s) is %s", n.Hostname, n.ID, n.Status)
+		}
+	}
+	if n := len(p.rows(t, id)); n != len(before) {
+		t.Errorf("there are %d nodes, were %d", n, len(before))
+	}
+	for _, j := range p.jobs(t, id) {
+		if want := map[bool]string{true: "PENDING", false: "RUNNING"}[j.Id == waits]; j.State != want {
+			t.Errorf("job %s is %s, want %s", j.Id, j.State, want)
+		}
+	}
+}
+
 func TestAnArrayGetsANodeForEachOfItsTasks(t *testing.T) {
 	t.Parallel()
 	_, p, id := scaled(t, 1, time.Hour)
