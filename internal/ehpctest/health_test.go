@@ -11,6 +11,7 @@ import (
 	provfake "ehpc/internal/provider/fake"
 	"ehpc/internal/scheduler"
 	schedfake "ehpc/internal/scheduler/fake"
+	"ehpc/internal/store"
 )
 
 // node is one of a cluster's nodes, as ListNodes shows it.
@@ -113,6 +114,57 @@ func TestThreeJobsThatFailInARowReplaceTheirNode(t *testing.T) {
 		}
 		p.runs(t, id, "COMPLETED")
 	})
+}
+
+// lost runs a job, has it end with an exit status that only its node writes down,
+// or be killed, and makes the scheduler forget it.
+func (p *Plane) lost(t *testing.T, w *World, id string, ends bool, code int) {
+	t.Helper()
+	one := p.submit(t, job(id, "./run.sh"))
+	p.untilState(t, id, one, "RUNNING")
+	row, err := p.Store.Read().JobsOfPublic(t.Context(), id, []string{one})
+	must(t, err)
+	if ends {
+		runs, err := w.GuardOf(id).Runs(t.Context(), row[0].Token)
+		must(t, err)
+		must(t, w.GuardOf(id).Journal.NoteEnd(runs[0], code, time.Now()))
+	}
+	w.SchedulerOf(id).Lose(row[0].SchedID)
+	w.SchedulerOf(id).Crash(0)
+	state := "FAILED"
+	if ends && code == 0 {
+		state = "COMPLETED"
+	}
+	p.untilState(t, id, one, state)
+}
+
+func TestJobsThatTheSchedulerLostCountAsTheirNodesTell(t *testing.T) {
+	t.Parallel()
+	w, p, id := scaled(t, 1, time.Hour)
+	old := w.agentOf(t, p, id, "compute000")
+	health := func() store.Health { return p.rows(t, id)[2].Health }
+	for range 4 {
+		p.lost(t, w, id, false, 0)
+	}
+	if h := health(); h.InRow != 0 {
+		t.Errorf("runs that were killed count: %+v", h)
+	}
+	p.lost(t, w, id, true, 1)
+	p.lost(t, w, id, true, 2)
+	if h := health(); h.InRow != 2 {
+		t.Errorf("of two that failed there is %+v", h)
+	}
+	p.lost(t, w, id, true, 0)
+	if h := health(); h.InRow != 0 {
+		t.Errorf("after one that completed there is %+v", h)
+	}
+	for code := range 3 {
+		p.lost(t, w, id, true, code+1)
+	}
+	p.anew(t, w, id, "compute000", old)
+	if !p.told(t, id, "compute000", "is drained", "jobs fail on it") {
+		t.Error("the cluster's log does not tell why")
+	}
 }
 
 func TestJobsThatWereStoppedCountForNothing(t *testing.T) {

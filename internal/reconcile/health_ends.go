@@ -18,13 +18,6 @@ const failuresKept = 10
 // completion record: in the transaction that moves the cursor over them. It
 // tells whether some node may have become sick.
 func countEnds(ctx context.Context, tx store.Tx, nodes []*store.Node, v *jobsView) (sick bool, err error) {
-	if len(v.Seen.Ends) == 0 {
-		return false, nil
-	}
-	failed := map[string]bool{} // hosts that have failed jobs already
-	for _, n := range nodes {
-		failed[n.Hostname] = len(n.Health.Failures) > 0 || n.Health.InRow > 0
-	}
 	rows := map[string]*store.Job{}
 	for _, row := range slices.Concat(v.Open, v.Known) {
 		rows[row.SchedID] = row
@@ -42,10 +35,42 @@ func countEnds(ctx context.Context, tx store.Tx, nodes []*store.Node, v *jobsVie
 			ends[host] = append(ends[host], e)
 		}
 	}
+	failed := map[string]bool{} // hosts that have failed jobs already
+	for _, n := range nodes {
+		failed[n.Hostname] = len(n.Health.Failures) > 0 || n.Health.InRow > 0
+	}
 	maps.DeleteFunc(ends, func(host string, ends []scheduler.Job) bool {
 		return !failed[host] && !slices.ContainsFunc(ends, func(e scheduler.Job) bool { return e.State != hpc.JobCompleted })
 	})
-	some, err := tx.NodesNamed(ctx, v.ClusterID, slices.Sorted(maps.Keys(ends)))
+	return noteEnds(ctx, tx, v.ClusterID, ends)
+}
+
+// countWritten is countEnds for a job that the scheduler lost, by the last runs of
+// its tasks as they were written down. One that was killed counts for nothing: it
+// went with its machine, which is made anew, or somebody killed it.
+func countWritten(ctx context.Context, tx store.Tx, row *store.Job, last []hpc.Run) (sick bool, err error) {
+	ends := map[string][]scheduler.Job{}
+	for _, r := range last {
+		if r.Killed != "" {
+			continue
+		}
+		e := scheduler.Job{ID: row.SchedID, UID: row.Spec.UID, State: hpc.JobCompleted, Start: r.Began, End: r.Ended, Nodes: []string{r.Host}}
+		if r.ExitCode != 0 {
+			e.State = hpc.JobFailed
+		}
+		if r.Task == "" && slices.Contains(row.NodeList, r.Host) {
+			e.Nodes = row.NodeList
+		}
+		for _, host := range e.Nodes {
+			ends[host] = append(ends[host], e)
+		}
+	}
+	return noteEnds(ctx, tx, row.ClusterID, ends)
+}
+
+// noteEnds counts the ends of jobs by the host that they were on.
+func noteEnds(ctx context.Context, tx store.Tx, clusterID string, ends map[string][]scheduler.Job) (sick bool, err error) {
+	some, err := tx.NodesNamed(ctx, clusterID, slices.Sorted(maps.Keys(ends)))
 	if err != nil {
 		return false, err
 	}

@@ -63,6 +63,7 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 	}
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
+	sick := false
 	for _, row := range rows {
 		now, was := time.Now(), *row
 		p := planLost(now, row, byToken[row.Token], why, where)
@@ -74,6 +75,11 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
 			}
+			ails, err := countWritten(ctx, tx, row, p.Last)
+			if err != nil {
+				return err
+			}
+			sick = sick || ails
 			if err := ctl.recordLost(ctx, tx, &was, row, byToken[row.Token], coresOf(nodes), now); err != nil || p.Line == "" {
 				return err
 			}
@@ -85,6 +91,9 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 		if why == refused {
 			ctl.Submitted()
 		}
+	}
+	if sick {
+		ctl.health.Wake()
 	}
 	if len(died) == 0 {
 		return nil

@@ -65,6 +65,7 @@ const (
 type lostPlan struct {
 	Save bool      // the row was changed
 	Died []hpc.Run // runs that cannot go on
+	Last []hpc.Run // of its tasks, if they have ended it
 	Line string    // for the cluster's log, "" for none
 }
 
@@ -114,6 +115,7 @@ func planLost(now time.Time, row *store.Job, runs []hpc.Run, why doubt, where fu
 	}
 	if ended != nil {
 		settle(row, ended)
+		p.Last = ended
 		p.Line = fmt.Sprintf("job %s is %s, as its nodes tell; the scheduler has lost it", row.PublicID, row.State)
 		return p
 	}
