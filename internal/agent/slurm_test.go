@@ -412,6 +412,22 @@ func TestNodesThatAreLost(t *testing.T) {
 			return err == nil && len(nodes) == 2 && nodes[1].State == scheduler.NodeIdle
 		})
 	})
+	t.Run("a job that waits for a node starts when it joins, not at the controller's next round", func(t *testing.T) {
+		conf := "/etc/slurm/slurm.conf"
+		c.in("manager", "0:0", "cp "+conf+" /root/conf && sed -i 's/sched_interval=[0-9]*/sched_interval=600/; s/bf_interval=[0-9]*/bf_interval=600/' "+conf+" && scontrol reconfigure")
+		defer c.in("manager", "0:0", "cp /root/conf "+conf+" && scontrol reconfigure")
+		c.in("manager", "0:0", "scontrol delete nodename=compute001")
+		spec := script("awaits", "true")
+		spec.Nodes = 2
+		id, err := c.scheduler().Submit(t.Context(), spec)
+		c.must("submit", err)
+		c.must("release", c.scheduler().Release(t.Context(), id))
+		c.until("it was tried in vain", func() bool { return c.in("manager", "0:0", "squeue -h -o %r -j "+id) != "None" })
+		began := time.Now()
+		c.must("rejoin", c.hub.Node("i-compute001").Rejoin(t.Context()))
+		c.ended(id)
+		t.Logf("from joining to the job's end: %v", time.Since(began).Round(time.Millisecond))
+	})
 	t.Run("a node that was removed from Slurm can come back", func(t *testing.T) {
 		c.must("drain", c.scheduler().Drain(t.Context(), "compute001", "to be deleted"))
 		c.must("remove", c.scheduler().Remove(t.Context(), "compute001"))

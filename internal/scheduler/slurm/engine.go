@@ -108,9 +108,11 @@ func slurmrestd() scheduler.Service {
 
 // slurmd registers its node by itself, with what the plan says of it. The queue
 // counts the first time alone and is read from a file: a node that is moved keeps
-// its daemon, which takes long to stop while jobs run.
+// its daemon, which takes long to stop while jobs run. It registers as down and is
+// in service at once (ReturnToService=2): for a node that comes back, and for no
+// other, Slurm tries the jobs that wait before its next round.
 func slurmd(self hpc.Member) scheduler.Service {
-	conf := fmt.Sprintf("CPUs=%d RealMemory=%d Feature=$(cat %s)", self.Cores, self.MemoryMB, queuePath)
+	conf := fmt.Sprintf("CPUs=%d RealMemory=%d State=DOWN Feature=$(cat %s)", self.Cores, self.MemoryMB, queuePath)
 	return scheduler.Service{
 		Name: "slurmd",
 		Argv: []string{"/bin/sh", "-c", `exec /usr/sbin/slurmd -D -Z --conf "` + conf + `"`},

@@ -104,7 +104,7 @@ func TestServices(t *testing.T) {
 		t.Errorf("without a key there are %v", list)
 	}
 	argv := strings.Join(e.Services(plan(small))[0].Argv, " ")
-	if !strings.HasSuffix(argv, `-Z --conf "CPUs=4 RealMemory=2000 Feature=$(cat /etc/slurm/queue)"`) {
+	if !strings.HasSuffix(argv, `-Z --conf "CPUs=4 RealMemory=2000 State=DOWN Feature=$(cat /etc/slurm/queue)"`) {
 		t.Errorf("slurmd is %s", argv)
 	}
 	moved := small
