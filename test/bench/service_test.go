@@ -31,6 +31,7 @@ func BenchmarkService(b *testing.B) {
 		{"jobs-done", 30, jobsDone},
 		{"CreateCluster", 50, createClusters},
 		{"AddNodes", 60, addNodes},
+		{"pending-job", 61, grown},
 		{"plan", 62, plans},
 		{"commands", 100, commands},
 		{"SubmitJob", 10, submitJobs},
@@ -110,6 +111,7 @@ instance_types:
     cores: %d
     memory_mb: 1024
     price: 0.1
+autoscale_minute: 1s
 `, cores), 0o600))
 	return file
 }
