@@ -33,22 +33,37 @@ func (p *Plane) dump(t *testing.T) string {
 	must(t, err)
 	defer db.Close()
 	var lines []string
-	for _, table := range strings.Fields(column(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")) {
-		if strings.HasPrefix(table, "sqlite_") || strings.HasPrefix(table, "bun_") || slices.Contains(followed, table) {
+	for _, table := range tables(t, db) {
+		if slices.Contains(followed, table) {
 			continue
 		}
-		var shown []string
-		for _, name := range strings.Fields(column(t, db, "SELECT name FROM pragma_table_info('"+table+"')")) {
-			if !slices.Contains(observed[table], name) {
-				shown = append(shown, fmt.Sprintf("quote(%q)", name))
-			}
-		}
-		rows := column(t, db, "SELECT "+strings.Join(shown, " || ' ' || ")+" FROM "+table+" ORDER BY 1")
-		for row := range strings.Lines(rows) {
-			lines = append(lines, table+" "+strings.TrimSpace(row))
+		for _, row := range rowsOf(t, db, table, observed[table]) {
+			lines = append(lines, table+" "+row)
 		}
 	}
 	return strings.Join(lines, "\n")
+}
+
+// tables are those of the schema.
+func tables(t *testing.T, db *sql.DB) []string {
+	t.Helper()
+	all := strings.Fields(column(t, db, "SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name"))
+	return slices.DeleteFunc(all, func(name string) bool { return strings.HasPrefix(name, "sqlite_") || strings.HasPrefix(name, "bun_") })
+}
+
+// rowsOf are a table's rows in order, each as text, without some columns.
+func rowsOf(t *testing.T, db *sql.DB, table string, without []string) (rows []string) {
+	t.Helper()
+	var shown []string
+	for _, name := range strings.Fields(column(t, db, "SELECT name FROM pragma_table_info('"+table+"')")) {
+		if !slices.Contains(without, name) {
+			shown = append(shown, fmt.Sprintf("quote(%q)", name))
+		}
+	}
+	for row := range strings.Lines(column(t, db, "SELECT "+strings.Join(shown, " || ' ' || ")+" FROM "+table+" ORDER BY 1")) {
+		rows = append(rows, strings.TrimSpace(row))
+	}
+	return rows
 }
 
 // column is the one column of a query's result, a line for each row.

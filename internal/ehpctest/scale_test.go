@@ -98,7 +98,9 @@ func TestAMaximumBelowWhatRunsKillsNothingAndGrowsNothing(t *testing.T) {
 	before := p.rows(t, id)
 	must(t, call(t, p, "SetAutoScaleConfig", "ClusterId", id, "EnableAutoGrow", "true", "EnableAutoShrink", "true", "MaxNodesInCluster", "1"))
 	waits := p.submit(t, job(id, "./run.sh"))
-	p.Until(t, "the log tells why it does not grow", func() bool { return p.told(t, id, "nothing is added to queue workq", "the cluster has 3 of at most 1 compute nodes") })
+	p.Until(t, "the log tells why it does not grow", func() bool {
+		return p.told(t, id, "nothing is added to queue workq", "the cluster has 3 of at most 1 compute nodes")
+	})
 	p.lookedAt(t, id, 3)
 	for _, n := range p.rows(t, id) {
 		if n.Status != hpc.NodeRunning || !n.Wanted || !slices.ContainsFunc(before, func(b *store.Node) bool { return b.ID == n.ID }) {
