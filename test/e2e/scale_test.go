@@ -68,6 +68,7 @@ func TestAClusterFollowsItsQueue(t *testing.T) {
 		}
 	}
 	testLargerNodes(t, c, ada)
+	testBudgets(t, c, ada)
 	c.Delete(t)
 }
 
