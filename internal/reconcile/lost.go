@@ -85,6 +85,9 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 			}
 			return tx.Log(ctx, row.ClusterID, "Job", store.Warn, p.Line, now)
 		})
+		if err != nil {
+			*row = was // nothing may follow from what was not written down
+		}
 		if settled(err) != nil {
 			return err
 		}

@@ -23,12 +23,10 @@ func (s submits) Submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
 	return s.fake.Submit(ctx, spec)
 }
 
-func TestAJobIsNotRunAgainBesideItself(t *testing.T) {
-	t.Parallel()
-	before := &store.Job{ID: "a", PublicID: "7", SchedID: "7", Token: "old", Released: true, Deleted: time.Now()}
-	other := &store.Job{ID: "b", PublicID: "8", SchedID: "8", Token: "other", Wanted: true, Released: true}
-	again := &store.Job{ID: "c", PublicID: "7", Token: "new", Wanted: true, Spec: hpc.JobSpec{Token: "new", Script: "#!/bin/sh\n"}}
-	sched := submits{fake: fake.New()}
+func (s submits) Runs(context.Context, ...string) ([]hpc.Run, error) { return nil, nil }
+
+// control is one whose store has no rows, so that none can be saved.
+func control(t *testing.T) (*Control, context.Context) {
 	sealer, err := auth.OpenSealer(t.TempDir() + "/key")
 	if err != nil {
 		t.Fatal(err)
@@ -39,7 +37,29 @@ func TestAJobIsNotRunAgainBesideItself(t *testing.T) {
 	}
 	t.Cleanup(func() { db.Close() })
 	ctl := New(Options{Store: db, Limits: DefaultLimits, Log: slog.New(slog.DiscardHandler)})
-	ctx := context.WithValue(t.Context(), fenceKey{}, fence{"c", 1})
+	return ctl, context.WithValue(t.Context(), fenceKey{}, fence{"c", 1})
+}
+
+func TestALostJobIsNotSubmittedAgainUnlessThatIsWrittenDown(t *testing.T) {
+	t.Parallel()
+	ctl, ctx := control(t)
+	row := &store.Job{ID: "a", PublicID: "7", SchedID: "7", Token: "lost", Wanted: true, Released: true, Missing: time.Now()}
+	sched := submits{fake: fake.New()}
+	if err := ctl.lookAtRuns(ctx, sched, nil, []*store.Job{row}, forgotten); err != nil {
+		t.Fatal(err)
+	}
+	if row.SchedID != "7" || row.Attempt != 0 {
+		t.Errorf("the row could not be saved, and is %+v", row)
+	}
+}
+
+func TestAJobIsNotRunAgainBesideItself(t *testing.T) {
+	t.Parallel()
+	before := &store.Job{ID: "a", PublicID: "7", SchedID: "7", Token: "old", Released: true, Deleted: time.Now()}
+	other := &store.Job{ID: "b", PublicID: "8", SchedID: "8", Token: "other", Wanted: true, Released: true}
+	again := &store.Job{ID: "c", PublicID: "7", Token: "new", Wanted: true, Spec: hpc.JobSpec{Token: "new", Script: "#!/bin/sh\n"}}
+	sched := submits{fake: fake.New()}
+	ctl, ctx := control(t)
 	if err := ctl.submitAgain(ctx, sched, []*store.Job{before, other, again}); err != nil {
 		t.Fatal(err)
 	}

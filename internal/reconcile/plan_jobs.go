@@ -174,6 +174,10 @@ func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, v *jobs
 	}
 	if id != "" {
 		p.Stop = append(p.Stop, scheduler.Ref{ID: id, Token: row.Token})
+		if row.Wanted { // so that its request, if it goes on after all, is not answered with the id
+			row.Wanted, row.Modified = false, now
+			p.Save = append(p.Save, row)
+		}
 		return
 	}
 	if !lost && v.Seen.Begun.Sub(row.Modified) < abandonAfter {

@@ -115,7 +115,10 @@ func TestPlanJobs(t *testing.T) {
 		seen := scheduler.Observation{Queue: []scheduler.Job{{ID: "9", Token: r.Token, State: hpc.JobPending}}}
 		if p := plan([]*store.Job{r}, seen); !slices.Equal(p.Stop, []scheduler.Ref{{ID: "9", Token: r.Token}}) || len(p.Insert) != 0 {
 			t.Errorf("cancelled %v, inserted %v", p.Stop, p.Insert)
+		} else if r.Wanted || len(p.Save) != 1 {
+			t.Errorf("its request may still be answered with its id: %+v", r)
 		}
+		r = row("")
 		r.Modified = now.Add(-time.Second)
 		if p := plan([]*store.Job{r}, seen); len(p.Stop) != 0 {
 			t.Errorf("a job whose request may still be under way was cancelled: %v", p.Stop)
