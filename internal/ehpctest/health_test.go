@@ -312,7 +312,7 @@ func TestAQueueStopsReplacingUntilSomebodyLooks(t *testing.T) {
 	if !p.told(t, id, "sick nodes are replaced again in queue workq") {
 		t.Error("nobody told that the queue replaces again")
 	}
-	a = p.anew(t, w, id, "compute000", a) // it is still broken
+	p.anew(t, w, id, "compute000", a) // it is still broken
 	if !p.told(t, id, "compute000", "is replaced", "1 of at most 5") {
 		t.Error("it was not counted anew")
 	}
