@@ -100,6 +100,36 @@ func BenchmarkReport(b *testing.B) {
 	}
 }
 
+// BenchmarkRunsIn measures the page in the middle of the runs of most of a month,
+// and how many there are, of 1,000,000 runs.
+func BenchmarkRunsIn(b *testing.B) {
+	for name, place := range durably {
+		b.Run(name, func(b *testing.B) {
+			s := withCluster(b, place(b))
+			fillLedger(b, s, name)
+			from, to := ledgerBegin.Add(25*time.Hour+17*time.Minute), ledgerBegin.Add(28*24*time.Hour+31*time.Minute)
+			for what, f := range map[string]RunFilter{"all": {}, "user": {Account: "user7"}, "queue": {Queue: "queue1"}} {
+				b.Run(what, func(b *testing.B) {
+					page := Page{Number: 1, Size: 50}
+					for b.Loop() {
+						err := s.View(b.Context(), func(ctx context.Context, tx Tx) error {
+							runs, total, err := tx.RunsIn(ctx, "c", from, to, f, page)
+							if err == nil && len(runs) != page.Size {
+								err = fmt.Errorf("%d runs on page %d of %d in all", len(runs), page.Number, total)
+							}
+							page.Number = total / page.Size / 2
+							return err
+						})
+						if err != nil {
+							b.Fatal(err)
+						}
+					}
+				})
+			}
+		})
+	}
+}
+
 // BenchmarkJobEnds measures the transaction that writes down 1,000 runs.
 func BenchmarkJobEnds(b *testing.B) {
 	for name, place := range durably {

@@ -50,8 +50,7 @@ func (tx Tx) RunsIn(ctx context.Context, clusterID string, from, to time.Time, f
 	first, last := page.bounds(total)
 	runs := before[min(first, len(before)):min(last, len(before))]
 	if more := last - max(first, len(before)); more > 0 {
-		var rows []*Run
-		err := since().Order("started", "job_id", "task").Limit(int64(more)).Offset(int64(max(first-len(before), 0))).Scan(ctx, &rows)
+		rows, err := tx.runsAt(ctx, since(), max(first-len(before), 0), more, int(count))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -67,6 +66,21 @@ func (tx Tx) RunsIn(ctx context.Context, clusterID string, from, to time.Time, f
 		runUsage(r, spans, from, to, func(u Usage) { uses[i].Used.add(u, 1) })
 	}
 	return uses, total, nil
+}
+
+// runsAt returns some of the runs that a query is for, in the order they started.
+// What is skipped is read, too: by an index that has all it takes, and from
+// whichever end is nearer.
+func (tx Tx) runsAt(ctx context.Context, q *bun.SelectQuery, first, limit, count int) (rows []*Run, err error) {
+	order := []string{"started", "job_id", "task"}
+	q = q.Column(order...).Limit(int64(limit))
+	if skip := count - first - limit; skip < first {
+		q = q.Order("started DESC", "job_id DESC", "task DESC").Offset(int64(skip))
+	} else {
+		q = q.Order(order...).Offset(int64(first))
+	}
+	err = tx.db.NewSelect().Model(&rows).Where("(started, job_id, task) IN (?)", q).Order(order...).Scan(ctx)
+	return rows, err
 }
 
 // runningAt are the runs that were under way at a moment, in the order they started.

@@ -24,6 +24,7 @@ func BenchmarkService(b *testing.B) {
 		run   func(*testing.B, *world, *table)
 	}{
 		{"ListJobs", 80, listings},
+		{"report", 70, reports},
 		{"start", 0, func(b *testing.B, w *world, _ *table) { w.start(b) }},
 		{"memory", 110, memory},
 		{"ListRegions", 90, regions},
