@@ -41,6 +41,9 @@ func (s *Store) connectPostgres(ctx context.Context, p Place) error {
 	db.SetConnMaxIdleTime(5 * time.Minute)
 	s.write = bun.NewDB(db, plainText{pgdialect.New()})
 	s.read = s.write
+	s.change = func(ctx context.Context, fn func(context.Context, bun.Tx) error) error {
+		return s.write.RunInTx(ctx, nil, fn)
+	}
 	var encoding string
 	if err := s.read.NewRaw("SHOW server_encoding").Scan(ctx, &encoding); err != nil {
 		return err

@@ -18,7 +18,7 @@ func Restored(ctx context.Context, file string, now time.Time) (err error) {
 	if err != nil {
 		return err
 	}
-	s := &Store{write: db, read: db}
+	s := &Store{write: db, read: db, change: (&writer{db: db}).run}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	var sound string
 	if err := db.NewRaw("PRAGMA quick_check(1)").Scan(ctx, &sound); err != nil || sound != "ok" {

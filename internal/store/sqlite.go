@@ -11,6 +11,7 @@ import (
 
 func (s *Store) connectSQLite(file string) (err error) {
 	if s.write, err = openSQLite(file, 1); err == nil {
+		s.change = (&writer{db: s.write}).run
 		s.read, err = openSQLite(file, 4)
 	}
 	return err

@@ -31,6 +31,7 @@ type Sealer interface {
 type Store struct {
 	write  *bun.DB
 	read   *bun.DB
+	change func(context.Context, func(context.Context, bun.Tx) error) error // in a transaction of write
 	lock   *os.File
 	sealer Sealer
 	jobs   directory[jobEntry]
@@ -82,7 +83,7 @@ func (s *Store) View(ctx context.Context, fn func(ctx context.Context, tx Tx) er
 // LockOwner): then two of them wait for each other, on either engine.
 // ErrConflict when another was first.
 func (s *Store) Change(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
-	err := s.write.RunInTx(ctx, nil, func(ctx context.Context, tx bun.Tx) error {
+	err := s.change(ctx, func(ctx context.Context, tx bun.Tx) error {
 		return fn(ctx, Tx{db: tx, rows: s.write, sealer: s.sealer})
 	})
 	if err != nil && lostRace(err) {
