@@ -108,6 +108,5 @@ func (tx Tx) Accounts(ctx context.Context, clusterID string, page Page) ([]*Acco
 	var rows []*Account
 	q := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND deleted IS NULL", clusterID).Order("added", "uid")
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }

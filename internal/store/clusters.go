@@ -100,8 +100,7 @@ func (tx Tx) Clusters(ctx context.Context, owner string, page Page) ([]*Cluster,
 	if owner != "" {
 		q = q.Where("owner = ?", owner)
 	}
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }
 
 // StepCluster moves a cluster's status; ErrConflict when it has another meanwhile.

@@ -66,8 +66,7 @@ func (tx Tx) Commands(ctx context.Context, clusterID, id string, nodes []string,
 	if len(nodes) > 0 {
 		q = q.Where("id IN (SELECT command_id FROM command_results WHERE node_id IN (?))", bun.List(nodes))
 	}
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }
 
 // CommandResults returns a command's results: on all nodes or the given ones,
@@ -81,8 +80,7 @@ func (tx Tx) CommandResults(ctx context.Context, id string, nodes []string, stat
 	if status != "" {
 		q = q.Where("status = ?", status)
 	}
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }
 
 // OpenCommand is a command that still runs on a node.

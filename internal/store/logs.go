@@ -38,8 +38,7 @@ func (tx Tx) Log(ctx context.Context, clusterID, operation, level, message strin
 func (tx Tx) Logs(ctx context.Context, clusterID string, page Page) ([]*LogLine, int, error) {
 	var rows []*LogLine
 	q := tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Order("id DESC")
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }
 
 // NewID makes an id that sorts by the time it was made.

@@ -115,9 +115,13 @@ func one(res sql.Result, err error) error {
 // Page is one page of a listing; Number counts from 1.
 type Page struct{ Number, Size int }
 
-func (p Page) apply(q *bun.SelectQuery) *bun.SelectQuery {
+// scanPage reads a page into rows, which q is for, and counts them all; a page
+// without a size has them all.
+func scanPage[R any](ctx context.Context, q *bun.SelectQuery, p Page, rows *[]R) ([]R, int, error) {
 	if p.Size == 0 {
-		return q
+		err := q.Scan(ctx)
+		return *rows, len(*rows), err
 	}
-	return q.Limit(int64(p.Size)).Offset(int64(p.Number-1) * int64(p.Size))
+	n, err := q.Limit(int64(p.Size)).Offset(int64(p.Number-1) * int64(p.Size)).ScanAndCount(ctx)
+	return *rows, int(n), err
 }

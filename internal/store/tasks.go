@@ -32,6 +32,5 @@ func (tx Tx) Tasks(ctx context.Context, clusterID, id string, page Page) ([]*Tas
 	if id != "" {
 		q = q.Where("id = ?", id)
 	}
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }

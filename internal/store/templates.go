@@ -46,8 +46,7 @@ func (tx Tx) JobTemplates(ctx context.Context, owner, name string, page Page) ([
 	if name != "" {
 		q = q.Where("name = ?", name)
 	}
-	n, err := page.apply(q).ScanAndCount(ctx)
-	return rows, int(n), err
+	return scanPage(ctx, q, page, &rows)
 }
 
 // CountJobTemplates returns how many templates an owner has.
