@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"sync"
 	"time"
 
@@ -60,10 +61,8 @@ func (l *Loop) Run(ctx context.Context) {
 		said = fault
 		// What wakes a loop comes in bursts, and one pass answers them all: long
 		// passes leave room for what they wait for.
-		select {
-		case <-ctx.Done():
+		if pause(ctx, min(restRatio*time.Since(begun), l.every)) != nil {
 			return
-		case <-time.After(min(restRatio*time.Since(begun), l.every)):
 		}
 		timer.Reset(l.every)
 	}
@@ -71,10 +70,11 @@ func (l *Loop) Run(ctx context.Context) {
 
 // inflight runs steps beside each other, but never two for the same object.
 type inflight struct {
-	mu   sync.Mutex
-	busy map[string]bool
-	next map[string]func() // of what follow was asked meanwhile
-	wg   sync.WaitGroup
+	mu    sync.Mutex
+	busy  map[string]bool
+	next  map[string]func() // of what follow was asked meanwhile
+	paces map[string]pace   // of what follow was asked
+	wg    sync.WaitGroup
 }
 
 // try starts run unless a step of that object is under way; done is called after it.
@@ -92,8 +92,9 @@ func (f *inflight) try(key string, run func(), done func()) {
 }
 
 // follow starts run like try. Asked again meanwhile, it then runs the last that
-// it was asked, so that nothing that was seen later is missed.
-func (f *inflight) follow(key string, run func()) {
+// it was asked, so that nothing that was seen later is missed. What is asked for
+// without end keeps its pace, and rests for no longer than longest.
+func (f *inflight) follow(ctx context.Context, key string, longest time.Duration, run func()) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.busy[key] {
@@ -102,9 +103,27 @@ func (f *inflight) follow(key string, run func()) {
 	}
 	f.begin(key, func() {
 		for ; run != nil; run = f.end(key) {
+			begun := time.Now()
 			run()
+			pause(ctx, min(f.note(key, begun, time.Now()), longest))
 		}
 	})
+}
+
+// note takes down how long what follows took, and returns the rest that is due.
+func (f *inflight) note(key string, begun, ended time.Time) time.Duration {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p, known := f.paces[key]
+	if !known {
+		maps.DeleteFunc(f.paces, func(_ string, p pace) bool { return p.until.Before(begun) })
+	}
+	rest := p.note(begun, ended)
+	if f.paces == nil {
+		f.paces = map[string]pace{}
+	}
+	f.paces[key] = p
+	return rest
 }
 
 // begin needs f.mu.

@@ -51,7 +51,7 @@ func (ctl *Control) passNodes(ctx context.Context) error {
 		if !here {
 			continue
 		}
-		ctl.steps.follow("nodes "+c.ID, func() {
+		ctl.steps.follow(ctx, "nodes "+c.ID, ctl.Limits.Every, func() {
 			if err := ctl.passClusterNodes(ctx, c, machines); err != nil && ctx.Err() == nil {
 				ctl.Log.Error("node pass failed", "cluster", c.ID, "err", err)
 			}

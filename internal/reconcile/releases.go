@@ -28,7 +28,7 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 		if !here {
 			continue
 		}
-		ctl.steps.follow("release "+clusterID, func() {
+		ctl.steps.follow(ctx, "release "+clusterID, 0, func() {
 			err := settled(ctl.release(ctx, clusterID, rows))
 			if ctx.Err() == nil && ctl.said.news("release "+clusterID, err) {
 				ctl.Log.Warn("cannot release jobs", "cluster", clusterID, "err", err)
