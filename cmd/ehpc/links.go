@@ -28,11 +28,7 @@ func (l links) nodeDir(nodeID string) (string, error) {
 }
 
 func (l links) Listen(nodeID string) error {
-	dir, err := l.nodeDir(nodeID)
-	if err != nil {
-		return err
-	}
-	return l.hub.Listen(nodeID, dir)
+	return l.hub.Listen(nodeID, filepath.Join(l.dir, nodeID))
 }
 
 func (l links) Forget(nodeID string) {

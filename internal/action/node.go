@@ -133,7 +133,7 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Created: now}
 		var names []string
 		for _, n := range nodes {
-			if err := tx.UnwantNode(ctx, n.ID, false, now); err != nil {
+			if err := tx.UnwantNode(ctx, n, false, now); err != nil {
 				return nil, err
 			}
 			task.Objects, names = append(task.Objects, n.ID), append(names, n.Hostname)

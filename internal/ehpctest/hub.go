@@ -41,11 +41,7 @@ type sockets struct {
 }
 
 func (s sockets) Listen(id string) error {
-	dir := filepath.Join(s.dir, id)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	return s.hub.Listen(id, dir)
+	return s.hub.Listen(id, filepath.Join(s.dir, id))
 }
 
 func (s sockets) Forget(id string) { s.hub.Forget(id) }

@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -111,6 +113,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 		cancel()
 		loops.Wait()
 		unlink()
+		p.checkNodes(t)
 		must(t, db.Close())
 	})
 	t.Cleanup(p.stop)
@@ -156,6 +159,28 @@ func (f front) client(t testing.TB, key auth.Key) *client.Client {
 	c, err := client.New(client.Config{Endpoint: f.url, AccessKeyID: key.ID, AccessKeySecret: key.Secret, HTTPClient: f.http})
 	must(t, err)
 	return c
+}
+
+// checkNodes finds changes of nodes that those who look again and again did not see.
+func (p *Plane) checkNodes(t testing.TB) {
+	t.Helper()
+	ctx := context.WithoutCancel(t.Context())
+	clusters, _, err := p.Store.Read().Clusters(ctx, "", store.Page{})
+	must(t, err)
+	for _, c := range clusters {
+		for try := 1; ; try++ { // other planes may go on
+			seen, err := p.Store.Nodes(ctx, c.ID)
+			must(t, err)
+			rows, err := p.Store.Read().Nodes(ctx, c.ID)
+			must(t, err)
+			if slices.EqualFunc(seen, rows, func(a, b *store.Node) bool { return reflect.DeepEqual(a, b) }) {
+				break
+			}
+			if try == 10 {
+				t.Fatalf("a node of cluster %s was changed without a number", c.ID)
+			}
+		}
+	}
 }
 
 // Kill ends the plane; the world stays.

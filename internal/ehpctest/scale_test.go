@@ -207,7 +207,7 @@ func TestANodeOnItsWayOutComesBackWhenShrinkingIsSwitchedOff(t *testing.T) {
 		return nodes[0].Raw
 	}
 	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error { // as a service leaves it that is killed between drain and release
-		must(t, tx.NoteIdle(ctx, p.rows(t, id)[2].ID, 2))
+		must(t, tx.NoteIdle(ctx, p.rows(t, id)[2], 2))
 		return tx.SetScale(ctx, &store.ScaleConfig{ClusterID: id, Settings: hpc.DefaultScale}, nil)
 	}))
 	must(t, sched.Drain(t.Context(), "compute000", "ehpc: idle, it is to be released"))

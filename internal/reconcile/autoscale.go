@@ -36,7 +36,7 @@ func (ctl *Control) scaleCluster(ctx context.Context, clusterID string) error {
 		if err != nil {
 			return err
 		}
-		if err := v.read(ctx, tx, c, seen, cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)); err != nil {
+		if err := v.read(ctx, tx, tx, c, seen, cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)); err != nil {
 			return err
 		}
 		if !c.Wanted || c.Status != hpc.ClusterRunning || !v.active() {
@@ -72,7 +72,7 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 		return nil, seen, err
 	}
 	kind := cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)
-	if err := v.read(ctx, tx, c, seen, kind); err != nil || !v.active() {
+	if err := v.read(ctx, tx, ctl.Store, c, seen, kind); err != nil || !v.active() {
 		return nil, seen, err
 	}
 	cv := &clusterView{Cluster: c, Nodes: v.Nodes, Present: map[string]bool{}}
@@ -111,8 +111,13 @@ func (ctl *Control) observeQueue(ctx context.Context, manager *store.Node, c *st
 	return seen, true
 }
 
+// nodesOf reads a cluster's nodes: in a transaction, or for a look.
+type nodesOf interface {
+	Nodes(ctx context.Context, clusterID string) ([]*store.Node, error)
+}
+
 // read fills in the rows.
-func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, seen scheduler.Observation, kind string) (err error) {
+func (v *scaleView) read(ctx context.Context, tx store.Tx, of nodesOf, c *store.Cluster, seen scheduler.Observation, kind string) (err error) {
 	v.Type = kind
 	if err := v.readSettings(ctx, tx, c.ID); err != nil {
 		return err
@@ -120,7 +125,7 @@ func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, see
 	if v.Queues, err = tx.Queues(ctx, c.ID); err != nil {
 		return err
 	}
-	if v.Nodes, err = tx.Nodes(ctx, c.ID); err != nil || !v.active() {
+	if v.Nodes, err = of.Nodes(ctx, c.ID); err != nil || !v.active() {
 		return err
 	}
 	if v.Jobs, err = tx.OpenJobs(ctx, c.ID); err != nil {
@@ -209,18 +214,18 @@ func (ctl *Control) writeScale(ctx context.Context, tx store.Tx, c *store.Cluste
 		row.Said[s.Queue] = s.Limit
 		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, s.line(), now)
 	case countIdle:
-		return tx.NoteIdle(ctx, s.Node.ID, s.Count)
+		return tx.NoteIdle(ctx, s.Node, s.Count)
 	case hinderJob:
 		if err := tx.NoteHindrance(ctx, s.Job, s.Reason, now); err != nil || s.Reason == "" || s.Passing {
 			return err
 		}
 		return tx.Log(ctx, c.ID, scaleOperation, store.Warn, s.line(), now)
 	case releaseIdle:
-		err = tx.UnwantNode(ctx, s.Node.ID, false, now)
+		err = tx.UnwantNode(ctx, s.Node, false, now)
 	case giveUpNode:
-		err = tx.UnwantNode(ctx, s.Node.ID, true, now)
+		err = tx.UnwantNode(ctx, s.Node, true, now)
 	case keepNode:
-		err = tx.NoteIdle(ctx, s.Node.ID, 0)
+		err = tx.NoteIdle(ctx, s.Node, 0)
 	}
 	if err != nil {
 		return err

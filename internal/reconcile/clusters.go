@@ -25,7 +25,7 @@ func (ctl *Control) passClusters(ctx context.Context) error {
 		if !here {
 			continue
 		}
-		nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
+		nodes, err := ctl.Store.Nodes(ctx, c.ID)
 		if err != nil {
 			return err
 		}

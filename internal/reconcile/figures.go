@@ -28,7 +28,7 @@ func (ctl *Control) fetchFigures(ctx context.Context, clusterID string) error {
 	if err != nil || len(runs) == 0 {
 		return err
 	}
-	nodes, err := ctl.Store.Read().Nodes(ctx, clusterID)
+	nodes, err := ctl.Store.Nodes(ctx, clusterID)
 	if err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -26,15 +27,13 @@ func (ctl *Control) passHealth(ctx context.Context) error {
 // them whenever it is called.
 func (ctl *Control) checkHealth(ctx context.Context, c *store.Cluster) error {
 	tx := ctl.Store.Read()
-	due := ctl.looks.due(c.ID, ctl.Limits.Health, time.Now())
-	if !due {
-		if ailing, err := tx.Ailing(ctx, c.ID, failuresLimit); err != nil || !ailing {
-			return err
-		}
-	}
-	nodes, err := tx.Nodes(ctx, c.ID)
+	nodes, err := ctl.Store.Nodes(ctx, c.ID)
 	if err != nil {
 		return err
+	}
+	due := ctl.looks.due(c.ID, ctl.Limits.Health, time.Now())
+	if !due && !slices.ContainsFunc(nodes, ailing) {
+		return nil
 	}
 	if due {
 		ctl.lookAt(ctx, c.ID, nodes)
@@ -61,6 +60,12 @@ func (ctl *Control) checkHealth(ctx context.Context, c *store.Cluster) error {
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// ailing tells whether something has to be done about a node for what its row says.
+func ailing(n *store.Node) bool {
+	h := n.Health
+	return h.Cause != "" || h.InRow >= failuresLimit || h.Resume || h.Replacing
 }
 
 func (ctl *Control) doHealth(ctx context.Context, m *store.Node, s healthStep) error {

@@ -18,7 +18,7 @@ func (ctl *Control) passJobs(ctx context.Context) error {
 }
 
 func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
-	nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
+	nodes, err := ctl.Store.Nodes(ctx, c.ID)
 	if err != nil {
 		return err
 	}

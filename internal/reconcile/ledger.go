@@ -21,7 +21,7 @@ func (ctl *Control) passLedger(ctx context.Context) error {
 			continue
 		}
 		now := time.Now()
-		if turns, err := ctl.spanTurns(ctx, ctl.Store.Read(), c.ID, now); err != nil || len(turns) == 0 {
+		if turns, err := ctl.spanTurns(ctx, ctl.Store.Read(), ctl.Store, c.ID, now); err != nil || len(turns) == 0 {
 			if err != nil {
 				return err
 			}
@@ -58,8 +58,8 @@ type spanTurn struct {
 
 // spanTurns are the spans that are not what they should be: of nodes that got
 // their machines before there was a ledger, and those whose price has changed.
-func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, clusterID string, now time.Time) ([]spanTurn, error) {
-	nodes, err := tx.Nodes(ctx, clusterID)
+func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, of nodesOf, clusterID string, now time.Time) ([]spanTurn, error) {
+	nodes, err := of.Nodes(ctx, clusterID)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +71,7 @@ func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, clusterID string
 }
 
 func (ctl *Control) syncSpans(ctx context.Context, tx store.Tx, clusterID string, now time.Time) error {
-	turns, err := ctl.spanTurns(ctx, tx, clusterID, now)
+	turns, err := ctl.spanTurns(ctx, tx, tx, clusterID, now)
 	if err != nil {
 		return err
 	}

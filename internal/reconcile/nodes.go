@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -74,7 +75,7 @@ func (ctl *Control) machines(ctx context.Context) map[string]provider.Machine {
 }
 
 func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, machines map[string]provider.Machine) error {
-	nodes, err := ctl.Store.Read().Nodes(ctx, c.ID)
+	nodes, err := ctl.Store.Nodes(ctx, c.ID)
 	if err != nil || len(nodes) == 0 {
 		return err
 	}
@@ -120,7 +121,7 @@ func (ctl *Control) observeSched(ctx context.Context, v *clusterView) map[string
 	if err != nil {
 		return nil
 	}
-	ctl.noteSched(ctx, v.Nodes, sched)
+	ctl.noteSched(ctx, v.Cluster.ID, v.Nodes, sched)
 	return sched
 }
 
@@ -144,21 +145,32 @@ func (ctl *Control) listSched(ctx context.Context, v *clusterView) (map[string]s
 	return sched, nil
 }
 
-func (ctl *Control) noteSched(ctx context.Context, nodes []*store.Node, sched map[string]scheduler.Node) {
+// noteSched writes down what has changed of the nodes' load.
+func (ctl *Control) noteSched(ctx context.Context, clusterID string, nodes []*store.Node, sched map[string]scheduler.Node) {
+	var changed []*store.Node
 	for _, n := range nodes {
 		s := sched[n.Hostname]
-		if !n.HasRole(hpc.RoleCompute) || (s.Raw == n.SchedState && s.CoresUsed == n.CoresUsed && s.MemUsedMB == n.MemoryUsed) {
-			continue
+		if n.HasRole(hpc.RoleCompute) && (s.Raw != n.SchedState || s.CoresUsed != n.CoresUsed || s.MemUsedMB != n.MemoryUsed) {
+			changed = append(changed, n)
 		}
-		err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-			return tx.NoteSched(ctx, n.ID, s.Raw, s.CoresUsed, s.MemUsedMB)
-		})
-		if settled(err) != nil {
-			ctl.Log.Error("cannot note a node's load", "node", n.ID, "err", err)
+	}
+	if len(changed) == 0 {
+		return
+	}
+	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		for _, n := range changed {
+			s := sched[n.Hostname]
+			if err := settled(tx.NoteSched(ctx, n, s.Raw, s.CoresUsed, s.MemUsedMB)); err != nil { // it may be gone
+				return err
+			}
 		}
-		if n.Health.Cause != "" {
-			ctl.health.Wake() // its last job may have ended
-		}
+		return nil
+	})
+	if settled(err) != nil {
+		ctl.Log.Error("cannot note the load of nodes", "cluster", clusterID, "err", err)
+	}
+	if slices.ContainsFunc(changed, func(n *store.Node) bool { return n.Health.Cause != "" }) {
+		ctl.health.Wake() // its last job may have ended
 	}
 }
 
@@ -212,7 +224,7 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 			return err
 		}
 		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-			return tx.NotePlan(ctx, n.ID, v.Plans[n.ID])
+			return tx.NotePlan(ctx, n, v.Plans[n.ID])
 		})
 	case rejoinNode:
 		if err := ctl.Links.Node(n.ID).Rejoin(ctx); err != nil {

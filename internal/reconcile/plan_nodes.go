@@ -51,6 +51,8 @@ type clusterView struct {
 	Scripts  map[string]scripts          // of nodes that may wait for them
 	Tariff   hpc.Tariff
 	Reclaims bool // the provider can be told to take machines back
+
+	grows bool // more nodes are just being made
 }
 
 // dead tells whether the node's machine has ended, for sure.
@@ -72,6 +74,7 @@ func (v *clusterView) manager() *store.Node {
 // node, none for a node that has to wait.
 func planNodes(now time.Time, v *clusterView, lim Limits) []nodeStep {
 	var steps []nodeStep
+	v.grows = growing(now, v.Nodes)
 	for _, n := range v.Nodes {
 		if now.Before(n.RetryAt) && !v.newNotice(n) {
 			continue
@@ -177,7 +180,7 @@ func planRunning(now time.Time, v *clusterView, n *store.Node, lim Limits) *node
 		}
 		return nil
 	}
-	if want := v.Plans[n.ID]; n.Plan != want && (ownPart(n.Plan) != ownPart(want) || n.HasRole(hpc.RoleManager) || !v.growing(now)) {
+	if want := v.Plans[n.ID]; n.Plan != want && (ownPart(n.Plan) != ownPart(want) || n.HasRole(hpc.RoleManager) || !v.grows) {
 		return &nodeStep{Act: refreshPlan}
 	}
 	if _, known := v.Sched[n.Hostname]; v.Sched != nil && n.HasRole(hpc.RoleCompute) && !known {
@@ -198,8 +201,8 @@ const growFor = time.Second
 
 // growing tells whether more nodes are just being made. Of twenty that come
 // together each would otherwise have to be told of all the others one by one.
-func (v *clusterView) growing(now time.Time) bool {
-	return slices.ContainsFunc(v.Nodes, func(n *store.Node) bool {
+func growing(now time.Time, nodes []*store.Node) bool {
+	return slices.ContainsFunc(nodes, func(n *store.Node) bool {
 		return n.Wanted && n.Status == hpc.NodeInit && now.Sub(n.Changed) < growFor
 	})
 }

@@ -134,7 +134,7 @@ func (ctl *Control) giveBack(ctx context.Context, v *clusterView, s nodeStep) er
 		if err := tx.StepReclaim(ctx, n, hpc.GivenBack, n.Reclaim, n.ReclaimReason); err != nil {
 			return err
 		}
-		if err := tx.UnwantNode(ctx, n.ID, false, now); err != nil {
+		if err := tx.UnwantNode(ctx, n, false, now); err != nil {
 			return err
 		}
 		return tx.Log(ctx, n.ClusterID, reclaimOperation, store.Info, line, now)

@@ -51,7 +51,7 @@ func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store
 	if err != nil || len(rows) == 0 {
 		return err
 	}
-	nodes, err := ctl.Store.Read().Nodes(ctx, clusterID)
+	nodes, err := ctl.Store.Nodes(ctx, clusterID)
 	if err != nil {
 		return err
 	}

@@ -17,15 +17,7 @@ import (
 // settle plans until there is room for all that is added: of a type that there
 // is no capacity for no more are added than there are, and the next one is tried.
 func (ctl *Control) settle(ctx context.Context, tx store.Tx, v *scaleView, now time.Time) ([]scaleStep, error) {
-	return ctl.settleBeside(ctx, v, func() (pending []hpc.InstanceType, err error) {
-		nodes, err := tx.Nodes(ctx, "")
-		for _, n := range nodes {
-			if n.Wanted && n.Address == "" {
-				pending = append(pending, n.InstanceType)
-			}
-		}
-		return pending, err
-	}, now)
+	return ctl.settleBeside(ctx, v, func() ([]hpc.InstanceType, error) { return tx.UnmadeTypes(ctx) }, now)
 }
 
 // settleBeside settles beside machines that are wanted and not made yet; they
@@ -141,7 +133,7 @@ func (ctl *Control) giveUp(ctx context.Context, n *store.Node, cause error) (giv
 			return err
 		}
 		v := &scaleView{Minute: ctl.Limits.Minute}
-		if err := v.read(ctx, tx, c, scheduler.Observation{}, ""); err != nil {
+		if err := v.read(ctx, tx, tx, c, scheduler.Observation{}, ""); err != nil {
 			return err
 		}
 		p := &scalePlanner{scaleView: v, excluded: v.Config.Settings.Excluded()}
@@ -161,7 +153,7 @@ func (ctl *Control) giveUp(ctx context.Context, n *store.Node, cause error) (giv
 }
 
 func giveUpFor(ctx context.Context, tx store.Tx, v *scaleView, n *store.Node, why string, now time.Time) error {
-	if err := tx.UnwantNode(ctx, n.ID, true, now); err != nil {
+	if err := tx.UnwantNode(ctx, n, true, now); err != nil {
 		return err
 	}
 	row := *v.Config

@@ -243,7 +243,7 @@ func tail(output string) string {
 
 // saveScripts saves the result of the scripts with a line of the cluster's log.
 func (ctl *Control) saveScripts(ctx context.Context, o store.OpenCommand, r hpc.CommandResult) error {
-	nodes, err := ctl.Store.Read().Nodes(ctx, o.ClusterID)
+	nodes, err := ctl.Store.Nodes(ctx, o.ClusterID)
 	if err != nil {
 		return err
 	}

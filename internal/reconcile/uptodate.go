@@ -15,7 +15,7 @@ func (ctl *Control) UpToDate(ctx context.Context, clusterID string) (bool, error
 	if err != nil {
 		return false, fmt.Errorf("cannot compare the nodes of cluster %s with its rows: %w", clusterID, err)
 	}
-	nodes, err := tx.Nodes(ctx, clusterID)
+	nodes, err := ctl.Store.Nodes(ctx, clusterID)
 	if err != nil {
 		return false, err
 	}

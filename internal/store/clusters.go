@@ -127,8 +127,12 @@ func (tx Tx) UnwantCluster(ctx context.Context, id string, now time.Time) error 
 	if err != nil {
 		return err
 	}
+	seq, err := tx.next(ctx, id, nodeKind, 0)
+	if err != nil {
+		return err
+	}
 	_, err = tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("wanted = ?", false).Set("force = ?", true).
+		Set("rev = rev + 1").Set("seq = ?", seq).Set("wanted = ?", false).Set("force = ?", true).
 		Set("status = ?", hpc.NodeReleasing).Set("attempts = 0").Set("retry_at = NULL").Set("changed = ?", now).
 		Where("cluster_id = ?", id).Exec(ctx)
 	return err

@@ -93,25 +93,22 @@ func TestTwoWhoDecideOnTheSameRowTakeTurns(t *testing.T) {
 func TestADeadlockIsAConflict(t *testing.T) {
 	t.Parallel()
 	s := withCluster(t, engines["postgres"](t))
-	change(t, s, func(ctx context.Context, tx Tx) error {
-		return tx.InsertNodes(ctx, []*Node{{ID: "i-2", ClusterID: "c", Hostname: "login0", Created: now, Changed: now}})
-	})
 	met := make(chan struct{}, 2)
 	both := func(first, second string) error {
 		return s.Change(t.Context(), func(ctx context.Context, tx Tx) error {
-			if err := tx.NotePlan(ctx, first, "p"); err != nil {
+			if err := tx.LockOwner(ctx, first); err != nil {
 				return err
 			}
 			met <- struct{}{}
 			for len(met) < 2 {
 				time.Sleep(time.Millisecond)
 			}
-			return tx.NotePlan(ctx, second, "p")
+			return tx.LockOwner(ctx, second)
 		})
 	}
 	other := make(chan error)
-	go func() { other <- both("i-2", "i-1") }()
-	err := errors.Join(both("i-1", "i-2"), <-other)
+	go func() { other <- both("o", "p") }()
+	err := errors.Join(both("p", "o"), <-other)
 	if !errors.Is(err, ErrConflict) {
 		t.Errorf("err = %v, want one ErrConflict", err)
 	}

@@ -24,36 +24,43 @@ type Health struct {
 // MarkSick notes what ails a node, or with no cause that nothing does any more;
 // ErrConflict when that, or its status, has changed meanwhile.
 func (tx Tx) MarkSick(ctx context.Context, n *Node, cause hpc.Ailment, reason string) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("rev = rev + 1").
-		Set("health_cause = ?", cause).Set("health_reason = ?", reason).
-		Where("id = ? AND wanted AND status = ? AND health_cause = ? AND NOT health_replacing AND NOT health_resume", n.ID, n.Status, n.Health.Cause).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("health_cause = ?", cause).Set("health_reason = ?", reason).
+			Where("wanted AND status = ? AND health_cause = ? AND NOT health_replacing AND NOT health_resume", n.Status, n.Health.Cause)
+	})
 }
 
 // MarkReplacing counts a sick node's replacement, which begins; ErrConflict when
 // it is sick no more, or is being replaced already.
 func (tx Tx) MarkReplacing(ctx context.Context, n *Node) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("rev = rev + 1").
-		Set("health_replacing = ?", true).Set("health_replaced = health_replaced + 1").
-		Where("id = ? AND wanted AND status = ? AND health_cause <> '' AND NOT health_replacing", n.ID, hpc.NodeRunning).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("health_replacing = ?", true).Set("health_replaced = health_replaced + 1").
+			Where("wanted AND status = ? AND health_cause <> '' AND NOT health_replacing", hpc.NodeRunning)
+	})
 }
 
 // AskResume has a node put back into service, with nothing known against it.
 func (tx Tx) AskResume(ctx context.Context, n *Node) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("rev = rev + 1").
-		Set("health_cause = ''").Set("health_reason = ''").Set("health_failures = NULL").Set("health_in_row = 0").
-		Set("health_resume = ?", true).Set("idle = 0").
-		Where("id = ?", n.ID).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").
+			Set("health_cause = ''").Set("health_reason = ''").Set("health_failures = NULL").Set("health_in_row = 0").
+			Set("health_resume = ?", true).Set("idle = 0")
+	})
 }
 
 // NoteResumed notes that a node was put back into service.
 func (tx Tx) NoteResumed(ctx context.Context, n *Node) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("rev = rev + 1").
-		Set("health_resume = ?", false).Where("id = ?", n.ID).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) { q.Set("rev = rev + 1").Set("health_resume = ?", false) })
 }
 
 // NoteFailures writes a node's failed jobs.
 func (tx Tx) NoteFailures(ctx context.Context, n *Node) error {
-	return one(tx.db.NewUpdate().Model(n).Column("health_failures", "health_in_row").WherePK().Exec(ctx))
+	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
+	if err != nil {
+		return err
+	}
+	n.Seq = seq
+	return one(tx.db.NewUpdate().Model(n).Column("health_failures", "health_in_row", "seq").WherePK().Exec(ctx))
 }
 
 // NodesNamed returns those of a cluster's nodes that have these hostnames.
@@ -64,13 +71,6 @@ func (tx Tx) NodesNamed(ctx context.Context, clusterID string, hosts []string) (
 	}
 	err := tx.db.NewSelect().Model(&rows).Where("cluster_id = ? AND hostname IN (?)", clusterID, bun.List(hosts)).Scan(ctx)
 	return rows, err
-}
-
-// Ailing tells whether something has to be done about a node of the cluster for
-// what its row says: it is sick, it is to be resumed, or so many jobs in a row failed on it.
-func (tx Tx) Ailing(ctx context.Context, clusterID string, failures int) (bool, error) {
-	return tx.db.NewSelect().Model((*Node)(nil)).
-		Where("cluster_id = ? AND (health_cause <> '' OR health_in_row >= ? OR health_resume OR health_replacing)", clusterID, failures).Exists(ctx)
 }
 
 // NoteReplaced writes when a queue's nodes were replaced, and whether that has

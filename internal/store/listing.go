@@ -17,6 +17,9 @@ import (
 // number in table listings and puts it into the row, in the same transaction, so
 // that the rows changed since are found by an index. The table's row is locked
 // until the transaction ends: numbers appear in their order, on every server.
+//
+// The loops look at all nodes of their clusters again and again. Whole rows of
+// nodes are kept for them in the same way.
 
 // kind is what a listing lists.
 type kind string
@@ -28,10 +31,22 @@ const (
 
 // next is the number of a change to a cluster's rows; lost of them are removed.
 func (tx Tx) next(ctx context.Context, clusterID string, k kind, lost int) (seq int64, err error) {
+	of := listingKey{clusterID, k}
+	if seq, taken := tx.numbers[of]; taken && lost == 0 {
+		return seq, nil // all that a transaction changes is seen at once
+	}
 	err = tx.db.NewRaw(`INSERT INTO listings (cluster_id, kind, seq, lost) VALUES (?, ?, 1, ?)
 		ON CONFLICT (cluster_id, kind) DO UPDATE SET seq = listings.seq + 1, lost = listings.lost + ?
 		RETURNING seq`, clusterID, string(k), lost, lost).Scan(ctx, &seq)
+	if err == nil {
+		tx.numbers[of] = seq
+	}
 	return seq, err
+}
+
+type listingKey struct {
+	clusterID string
+	kind      kind
 }
 
 // edition says what a listing shows.
@@ -50,6 +65,10 @@ type shape[E any] struct {
 	kind    kind
 	compare func(a, b E) int // the rows' order, by what no change touches; 0 for the same row
 	load    func(ctx context.Context, tx Tx, clusterID string, after int64) ([]E, error)
+	// id and ids tell which rows are left when some were removed; without them
+	// all are read again.
+	id  func(E) string
+	ids func(ctx context.Context, tx Tx, clusterID string) ([]string, error)
 }
 
 // directory is what is kept of a kind's rows. It is a copy: without it a listing
@@ -71,7 +90,7 @@ type sheet[E any] struct {
 
 const (
 	// maxEntries bounds the entries that directories keep for others than the
-	// cluster at hand: some 150 bytes each.
+	// cluster at hand: some 150 bytes each, and 1 kB where they are whole rows.
 	maxEntries = 500_000
 	// idleSheet is how long a cluster's part is kept for the next listing.
 	idleSheet = 10 * time.Minute
@@ -106,8 +125,8 @@ func (s *sheet[E]) update(ctx context.Context, tx Tx, k shape[E], clusterID stri
 	if s.made && s.seq >= is.seq && s.lost >= is.lost {
 		return nil // another listing was first
 	}
-	after := s.seq
-	if !s.made || s.lost != is.lost {
+	after, lost := s.seq, s.made && s.lost != is.lost
+	if !s.made || lost && k.ids == nil {
 		after = -1
 	}
 	changed, err := k.load(ctx, tx, clusterID, after)
@@ -116,9 +135,24 @@ func (s *sheet[E]) update(ctx context.Context, tx Tx, k shape[E], clusterID stri
 	}
 	if after < 0 {
 		s.rows = nil
+	} else if lost {
+		left, err := k.ids(ctx, tx, clusterID)
+		if err != nil {
+			return err
+		}
+		s.rows = remaining(s.rows, k.id, left)
 	}
 	s.rows, s.edition, s.made = merge(s.rows, changed, k.compare), is, true
 	return nil
+}
+
+// remaining are the entries of rows that are left.
+func remaining[E any](rows []E, id func(E) string, left []string) []E {
+	there := make(map[string]bool, len(left))
+	for _, l := range left {
+		there[l] = true
+	}
+	return slices.DeleteFunc(rows, func(e E) bool { return !there[id(e)] })
 }
 
 // merge puts changed entries in the place of the old ones, and new ones in order.

@@ -46,7 +46,7 @@ type Node struct {
 	ReclaimPhase   hpc.ReclaimPhase
 	ReclaimReason  string
 	Health         Health `bun:"embed:health_"`
-	Seq            int64  // of its last change that listings filter by, in the cluster's listing
+	Seq            int64  // of its last change, in the cluster's listing
 }
 
 // HasRole tells whether the node does the role's work.
@@ -88,12 +88,35 @@ func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
 	return rows, q.Scan(ctx)
 }
 
+// UnmadeTypes returns the types of all nodes that are wanted and have no machine.
+func (tx Tx) UnmadeTypes(ctx context.Context) ([]hpc.InstanceType, error) {
+	var rows []*Node
+	err := tx.db.NewSelect().Model(&rows).Column("instance_type").Where("wanted AND address = ''").Scan(ctx)
+	types := make([]hpc.InstanceType, len(rows))
+	for i, n := range rows {
+		types[i] = n.InstanceType
+	}
+	return types, err
+}
+
 // NodesOf returns the nodes that are wanted of an owner's clusters.
 func (tx Tx) NodesOf(ctx context.Context, owner string) ([]*Node, error) {
 	var rows []*Node
 	err := tx.db.NewSelect().Model(&rows).
 		Where("wanted = TRUE AND cluster_id IN (SELECT id FROM clusters WHERE owner = ? AND deleted IS NULL)", owner).Scan(ctx)
 	return rows, err
+}
+
+// updateNode changes a node's row as set says; ErrConflict when it is not there,
+// or not as set wants it.
+func (tx Tx) updateNode(ctx context.Context, n *Node, set func(*bun.UpdateQuery)) error {
+	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
+	if err != nil {
+		return err
+	}
+	q := tx.db.NewUpdate().Model((*Node)(nil)).Set("seq = ?", seq).Where("id = ?", n.ID)
+	set(q)
+	return one(q.Exec(ctx))
 }
 
 func (tx Tx) node(ctx context.Context, id string) (*Node, error) {
@@ -104,73 +127,63 @@ func (tx Tx) node(ctx context.Context, id string) (*Node, error) {
 // StepNode moves a node's status; ErrConflict when it has another meanwhile. A
 // retry time that is not zero keeps the reconciler off it until then.
 func (tx Tx) StepNode(ctx context.Context, n *Node, to hpc.NodeStatus, reason string, now, retry time.Time) error {
-	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
-	if err != nil {
-		return err
-	}
-	q := tx.db.NewUpdate().Model((*Node)(nil))
-	if to == hpc.NodeUninit {
-		q.Set("health_cause = ''").Set("health_reason = ''").Set("health_in_row = 0").Set("health_since = ?", now).Set("health_replacing = ?", false)
-	}
-	switch {
-	case to == hpc.NodeRunning:
-		q.Set("awaited = NULL").Set("resets = 0").Set("idle = 0")
-	case n.Status == hpc.NodeRunning:
-		q.Set("awaited = ?", now)
-	}
 	if to == hpc.NodeUninit { // it has no machine any more
 		if err := tx.EndSpan(ctx, n.ID, now); err != nil {
 			return err
 		}
 	}
-	return one(q.
-		Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
-		Set("address = ?", n.Address).Set("boot_id = ?", n.BootID).Set("plan = ?", n.Plan).
-		Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).Set("seq = ?", seq).
-		Where("id = ? AND status = ?", n.ID, n.Status).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		if to == hpc.NodeUninit {
+			q.Set("health_cause = ''").Set("health_reason = ''").Set("health_in_row = 0").Set("health_since = ?", now).Set("health_replacing = ?", false)
+		}
+		switch {
+		case to == hpc.NodeRunning:
+			q.Set("awaited = NULL").Set("resets = 0").Set("idle = 0")
+		case n.Status == hpc.NodeRunning:
+			q.Set("awaited = ?", now)
+		}
+		q.Set("rev = rev + 1").Set("status = ?", to).Set("reason = ?", reason).
+			Set("address = ?", n.Address).Set("boot_id = ?", n.BootID).Set("plan = ?", n.Plan).
+			Set("attempts = 0").Set("retry_at = ?", bun.NullTime{Time: retry}).Set("changed = ?", now).
+			Where("status = ?", n.Status)
+	})
 }
 
 // RetryNode notes a failed attempt at a node's present step.
 func (tx Tx) RetryNode(ctx context.Context, n *Node, reason string, at time.Time) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("attempts = attempts + 1").Set("retry_at = ?", at).Set("reason = ?", reason).
-		Where("id = ? AND status = ?", n.ID, n.Status).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("attempts = attempts + 1").Set("retry_at = ?", at).Set("reason = ?", reason).Where("status = ?", n.Status)
+	})
 }
 
 // NotePlan records that a node's agent applied a plan.
-func (tx Tx) NotePlan(ctx context.Context, id, plan string) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("plan = ?", plan).Where("id = ?", id).Exec(ctx))
+func (tx Tx) NotePlan(ctx context.Context, n *Node, plan string) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) { q.Set("rev = rev + 1").Set("plan = ?", plan) })
 }
 
 // NoteSched records what the scheduler says of a node.
-func (tx Tx) NoteSched(ctx context.Context, id, state string, cores, memoryMB int) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("sched_state = ?", state).Set("cores_used = ?", cores).Set("memory_used = ?", memoryMB).
-		Where("id = ?", id).Exec(ctx))
+func (tx Tx) NoteSched(ctx context.Context, n *Node, state string, cores, memoryMB int) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("sched_state = ?", state).Set("cores_used = ?", cores).Set("memory_used = ?", memoryMB)
+	})
 }
 
 // MoveNode puts a node into another queue.
 func (tx Tx) MoveNode(ctx context.Context, n *Node, queue string, now time.Time) error {
-	seq, err := tx.next(ctx, n.ClusterID, nodeKind, 0)
-	if err != nil {
-		return err
-	}
 	if queue != n.Queue {
 		if err := tx.TurnSpan(ctx, n.ID, now, func(s *NodeSpan) { s.Queue = queue }); err != nil {
 			return err
 		}
 	}
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("queue = ?", queue).Set("seq = ?", seq).Where("id = ?", n.ID).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) { q.Set("rev = rev + 1").Set("queue = ?", queue) })
 }
 
 // UnwantNode marks a node for removal, with force even while it is busy.
-func (tx Tx) UnwantNode(ctx context.Context, id string, force bool, now time.Time) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).
-		Set("rev = rev + 1").Set("wanted = ?", false).Set("force = ?", force).
-		Set("status = ?", hpc.NodeReleasing).Set("attempts = 0").Set("retry_at = NULL").Set("changed = ?", now).
-		Where("id = ?", id).Exec(ctx))
+func (tx Tx) UnwantNode(ctx context.Context, n *Node, force bool, now time.Time) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("wanted = ?", false).Set("force = ?", force).
+			Set("status = ?", hpc.NodeReleasing).Set("attempts = 0").Set("retry_at = NULL").Set("changed = ?", now)
+	})
 }
 
 // DropNode forgets a node whose machine is gone; ErrNotFound when that was done.

@@ -76,8 +76,8 @@ func (tx Tx) NoteScale(ctx context.Context, c *ScaleConfig) error {
 }
 
 // NoteIdle writes how many checks in a row have found a node idle.
-func (tx Tx) NoteIdle(ctx context.Context, nodeID string, checks int) error {
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("idle = ?", checks).Where("id = ?", nodeID).Exec(ctx))
+func (tx Tx) NoteIdle(ctx context.Context, n *Node, checks int) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) { q.Set("idle = ?", checks) })
 }
 
 // ResetNode has a node made anew that was not in service in time; ErrConflict
@@ -86,7 +86,7 @@ func (tx Tx) ResetNode(ctx context.Context, n *Node, reason string, now time.Tim
 	if err := tx.StepNode(ctx, n, hpc.NodeUninit, reason, now, time.Time{}); err != nil {
 		return err
 	}
-	return one(tx.db.NewUpdate().Model((*Node)(nil)).Set("resets = resets + 1").Set("awaited = ?", now).Where("id = ?", n.ID).Exec(ctx))
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) { q.Set("resets = resets + 1").Set("awaited = ?", now) })
 }
 
 // NoteHindrance writes why no node is added for a waiting job; "" for no reason.

@@ -36,6 +36,7 @@ type Store struct {
 	sealer Sealer
 	jobs   directory[jobEntry]
 	nodes  directory[NodeEntry]
+	rows   directory[*Node]
 	keys   keyQuery
 	shared bool
 }
@@ -62,6 +63,8 @@ type Tx struct {
 	db     bun.IDB
 	rows   *bun.DB // reads rows of a query one at a time
 	sealer Sealer
+
+	numbers map[listingKey]int64 // that the transaction has taken
 }
 
 // Read gives the queries for reading, each on its own snapshot.
@@ -84,7 +87,7 @@ func (s *Store) View(ctx context.Context, fn func(ctx context.Context, tx Tx) er
 // ErrConflict when another was first.
 func (s *Store) Change(ctx context.Context, fn func(ctx context.Context, tx Tx) error) error {
 	err := s.change(ctx, func(ctx context.Context, tx bun.Tx) error {
-		return fn(ctx, Tx{db: tx, rows: s.write, sealer: s.sealer})
+		return fn(ctx, Tx{db: tx, rows: s.write, sealer: s.sealer, numbers: map[listingKey]int64{}})
 	})
 	if err != nil && lostRace(err) {
 		return fmt.Errorf("%w: %w", ErrConflict, err)
