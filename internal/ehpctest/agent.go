@@ -58,6 +58,7 @@ func (a *Agent) applied(r hpc.Role) bool {
 
 // Apply takes the plan; a compute node's daemon registers with the scheduler.
 func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
+	plan.Members = a.world.shared(plan.ClusterID, plan.Members)
 	a.mu.Lock()
 	err := a.fail
 	a.fail = nil

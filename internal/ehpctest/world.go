@@ -7,6 +7,7 @@ package ehpctest
 import (
 	"context"
 	"path/filepath"
+	"reflect"
 	"sync"
 	"time"
 
@@ -35,6 +36,19 @@ type World struct {
 	mute       map[string]bool            // node ids whose agent is not connected though it runs
 	scripts    scriptsFate
 	used       map[string]map[hpc.JobOnNode]hpc.Measurement // by cluster id
+	members    map[string][]hpc.Member                      // by cluster id, as an agent was told last
+}
+
+// shared are members that all agents of a cluster that were told the same have
+// once: thousands of nodes would fill the memory with their neighbours.
+func (w *World) shared(clusterID string, members []hpc.Member) []hpc.Member {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if reflect.DeepEqual(w.members[clusterID], members) {
+		return w.members[clusterID]
+	}
+	w.members[clusterID] = members
+	return members
 }
 
 // Used says what a job used on a node of the cluster, as its volume has it.
@@ -78,7 +92,7 @@ func (w *World) scriptsResult() hpc.CommandResult {
 
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
-	w := &World{agents: map[string]*Agent{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, schedulers: map[string]*schedfake.Fake{},
+	w := &World{agents: map[string]*Agent{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, members: map[string][]hpc.Member{}, schedulers: map[string]*schedfake.Fake{},
 		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}, mute: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
