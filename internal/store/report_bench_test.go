@@ -62,71 +62,66 @@ func fillLedger(b *testing.B, s *Store, engine string) {
 	})
 }
 
-// BenchmarkReport measures what a report of most of a month adds up, over
-// 1,000,000 runs, its begin and its end within an hour.
+// BenchmarkReport measures what a report of most of a month adds up, its begin
+// and its end within an hour, and the page in the middle of its runs, over
+// 1,000,000 runs.
 func BenchmarkReport(b *testing.B) {
+	from, to := ledgerBegin.Add(25*time.Hour+17*time.Minute), ledgerBegin.Add(28*24*time.Hour+31*time.Minute)
 	for name, place := range durably {
 		b.Run(name, func(b *testing.B) {
 			s := withCluster(b, place(b))
 			fillLedger(b, s, name)
-			from, to := ledgerBegin.Add(25*time.Hour+17*time.Minute), ledgerBegin.Add(28*24*time.Hour+31*time.Minute)
-			var took []time.Duration
-			var jobs int
-			b.ReportAllocs()
-			for b.Loop() {
-				begun := time.Now()
-				err := s.View(b.Context(), func(ctx context.Context, tx Tx) error {
-					all, err := tx.Usage(ctx, "c", from, to, to.Add(time.Hour))
-					jobs = Sum(all, func(Usage) bool { return true }).Jobs
-					return err
-				})
-				if err != nil {
-					b.Fatal(err)
-				}
-				took = append(took, time.Since(begun))
+			b.Run("sums", func(b *testing.B) { measureUsage(b, s, from, to) })
+			for what, f := range map[string]RunFilter{"all": {}, "user": {Account: "user7"}, "queue": {Queue: "queue1"}} {
+				b.Run("page of "+what, func(b *testing.B) { measureRunsIn(b, s, from, to, f) })
 			}
-			want := 0
-			for i := range ledgerRuns {
-				if r := ledgerRun(i); !r.Ended.Before(from) && r.Ended.Before(to) {
-					want++
-				}
-			}
-			if jobs != want {
-				b.Fatalf("%d jobs, want %d", jobs, want)
-			}
-			slices.Sort(took)
-			b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-p50")
 		})
 	}
 }
 
-// BenchmarkRunsIn measures the page in the middle of the runs of most of a month,
-// and how many there are, of 1,000,000 runs.
-func BenchmarkRunsIn(b *testing.B) {
-	for name, place := range durably {
-		b.Run(name, func(b *testing.B) {
-			s := withCluster(b, place(b))
-			fillLedger(b, s, name)
-			from, to := ledgerBegin.Add(25*time.Hour+17*time.Minute), ledgerBegin.Add(28*24*time.Hour+31*time.Minute)
-			for what, f := range map[string]RunFilter{"all": {}, "user": {Account: "user7"}, "queue": {Queue: "queue1"}} {
-				b.Run(what, func(b *testing.B) {
-					page := Page{Number: 1, Size: 50}
-					for b.Loop() {
-						err := s.View(b.Context(), func(ctx context.Context, tx Tx) error {
-							runs, total, err := tx.RunsIn(ctx, "c", from, to, f, page)
-							if err == nil && len(runs) != page.Size {
-								err = fmt.Errorf("%d runs on page %d of %d in all", len(runs), page.Number, total)
-							}
-							page.Number = total / page.Size / 2
-							return err
-						})
-						if err != nil {
-							b.Fatal(err)
-						}
-					}
-				})
-			}
+func measureUsage(b *testing.B, s *Store, from, to time.Time) {
+	var took []time.Duration
+	var jobs int
+	b.ReportAllocs()
+	for b.Loop() {
+		begun := time.Now()
+		err := s.View(b.Context(), func(ctx context.Context, tx Tx) error {
+			all, err := tx.Usage(ctx, "c", from, to, to.Add(time.Hour))
+			jobs = Sum(all, func(Usage) bool { return true }).Jobs
+			return err
 		})
+		if err != nil {
+			b.Fatal(err)
+		}
+		took = append(took, time.Since(begun))
+	}
+	want := 0
+	for i := range ledgerRuns {
+		if r := ledgerRun(i); !r.Ended.Before(from) && r.Ended.Before(to) {
+			want++
+		}
+	}
+	if jobs != want {
+		b.Fatalf("%d jobs, want %d", jobs, want)
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Milliseconds()), "ms-p50")
+}
+
+func measureRunsIn(b *testing.B, s *Store, from, to time.Time, f RunFilter) {
+	page := Page{Number: 1, Size: 50}
+	for b.Loop() {
+		err := s.View(b.Context(), func(ctx context.Context, tx Tx) error {
+			runs, total, err := tx.RunsIn(ctx, "c", from, to, f, page)
+			if err == nil && len(runs) != page.Size {
+				err = fmt.Errorf("%d runs on page %d of %d in all", len(runs), page.Number, total)
+			}
+			page.Number = total / page.Size / 2
+			return err
+		})
+		if err != nil {
+			b.Fatal(err)
+		}
 	}
 }
 
