@@ -35,6 +35,9 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if v.Runs.Written, err = ctl.writtenOfDoubtful(ctx, sched, v); err != nil {
 		return err
 	}
+	if quiet, err := ctl.nothingToFollow(ctx, c, v); err != nil || quiet {
+		return err
+	}
 	var p jobsPlan
 	sick := false
 	err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
@@ -94,6 +97,21 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		}
 	}
 	return ctl.submitAgain(ctx, sched, v.Open)
+}
+
+// nothingToFollow tells whether an observation asks for nothing: then nobody's
+// writing is held up. Otherwise it is decided again, on the rows that are changed.
+func (ctl *Control) nothingToFollow(ctx context.Context, c *store.Cluster, v *jobsView) (quiet bool, err error) {
+	if len(v.Seen.Ends) > 0 || v.Seen.More || v.Seen.Cursor != c.Cursor {
+		return false, nil
+	}
+	look := *v // planJobs changes what it decides on
+	err = ctl.Store.View(ctx, func(ctx context.Context, tx store.Tx) error { return look.read(ctx, tx) })
+	if err != nil || slices.ContainsFunc(look.Open, lost) {
+		return false, err
+	}
+	p := planJobs(time.Now(), &look)
+	return p.empty(), nil
 }
 
 // writtenOfDoubtful asks for what nodes wrote down of runs that the scheduler

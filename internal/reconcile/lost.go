@@ -144,11 +144,14 @@ func (ctl *Control) whereabouts(ctx context.Context, nodes []*store.Node) func(h
 	}
 }
 
+// lost tells whether a job is to be submitted again.
+func lost(row *store.Job) bool { return row.SchedID == "" && row.PublicID != "" && row.Wanted }
+
 // submitAgain hands lost jobs to the scheduler once more.
 func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, open []*store.Job) error {
 	again := 0
 	for _, row := range open {
-		if row.SchedID != "" || row.PublicID == "" || !row.Wanted || runsStill(row, open) {
+		if !lost(row) || runsStill(row, open) {
 			continue
 		}
 		if again++; again > lostPerPass {

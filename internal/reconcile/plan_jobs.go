@@ -26,6 +26,11 @@ type jobsPlan struct {
 	Ledger     store.Ledger
 }
 
+// empty tells whether there is nothing to write, and nothing to ask for.
+func (p *jobsPlan) empty() bool {
+	return len(p.Save)+len(p.Insert)+len(p.Stop)+len(p.Doubt)+len(p.Overlooked)+len(p.Refused) == 0 && p.Ledger.Empty()
+}
+
 // jobsView is what planJobs decides on.
 type jobsView struct {
 	ClusterID   string
