@@ -127,7 +127,7 @@ func (ctl *Control) Run(ctx context.Context) {
 	}
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
 	wg.Wait()
-	ctl.steps.wg.Wait()
+	ctl.steps.wait()
 	ctl.endLeases(ctx)
 }
 

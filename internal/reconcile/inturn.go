@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// RunInTurn is Run with one pass at a time, each with the steps that it began:
-// what happens at the same moment happens in one order, so that a simulation
+// RunInTurn is Run with one pass at a time, and after it the steps that it began,
+// in their order: what happens at the same moment happens in one order, so that a simulation
 // comes out the same every time. settle is called after each pass, and returns
 // when nothing moves until time goes on.
 func (ctl *Control) RunInTurn(ctx context.Context, settle func()) {
+	ctl.steps.inTurn = true
 	var wg sync.WaitGroup
 	wg.Go(func() { ctl.Provider.Watch(ctx, ctl.nodes.Wake) })
 	loops := ctl.loops()
@@ -23,7 +24,7 @@ func (ctl *Control) RunInTurn(ctx context.Context, settle func()) {
 				continue
 			}
 			l.run(ctx)
-			ctl.steps.wg.Wait()
+			ctl.steps.wait()
 			due[i] = time.Now().Add(l.every)
 			settle()
 			rests = false
@@ -34,7 +35,7 @@ func (ctl *Control) RunInTurn(ctx context.Context, settle func()) {
 		}
 	}
 	wg.Wait()
-	ctl.steps.wg.Wait()
+	ctl.steps.wait()
 	ctl.endLeases(ctx)
 }
 

@@ -75,6 +75,9 @@ type inflight struct {
 	next  map[string]func() // of what follow was asked meanwhile
 	paces map[string]pace   // of what follow was asked
 	wg    sync.WaitGroup
+
+	inTurn  bool // steps run only in wait, one after the other
+	waiting []func()
 }
 
 // try starts run unless a step of that object is under way; done is called after it.
@@ -132,7 +135,28 @@ func (f *inflight) begin(key string, run func()) {
 		f.busy, f.next = map[string]bool{}, map[string]func(){}
 	}
 	f.busy[key] = true
+	if f.inTurn {
+		f.waiting = append(f.waiting, run)
+		return
+	}
 	f.wg.Go(run)
+}
+
+// wait returns once all steps have ended.
+func (f *inflight) wait() {
+	for run := f.nextInTurn(); run != nil; run = f.nextInTurn() {
+		run()
+	}
+	f.wg.Wait()
+}
+
+func (f *inflight) nextInTurn() (run func()) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.waiting) > 0 {
+		run, f.waiting = f.waiting[0], f.waiting[1:]
+	}
+	return run
 }
 
 // end frees the object unless something is to follow.
