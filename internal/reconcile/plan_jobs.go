@@ -107,7 +107,7 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	shown := len(queue) > 0 || len(ends) > 0
 	switch {
 	case followJob(now, row, queue, ends):
-		row.Modified, row.Sight, row.Missing = now, now, time.Time{}
+		row.Modified, row.Sight, row.Missing = now, sight(now, row, queue, ends), time.Time{}
 		p.Save = append(p.Save, row)
 	case shown && !row.Missing.IsZero():
 		row.Missing = time.Time{}
@@ -122,6 +122,21 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
 		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node
 	}
+}
+
+// sight is when the scheduler had a job for sure. Ends of an array's tasks may be
+// told by one that has forgotten the rest since.
+func sight(now time.Time, row *store.Job, queue, ends []scheduler.Job) time.Time {
+	if len(queue) > 0 {
+		return now
+	}
+	last := row.Sight
+	for _, e := range ends {
+		if e.End.After(last) {
+			last = e.End
+		}
+	}
+	return last
 }
 
 // followRuns writes down what was observed of a row's runs.

@@ -54,6 +54,19 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			}
 		}
 	})
+	t.Run("an array whose rest was forgotten is in doubt though ends of its tasks are told after that", func(t *testing.T) {
+		r := row()
+		r.Spec.Array = "1-3"
+		end := scheduler.Job{ID: "1_1", Array: "1", Task: "1", State: hpc.JobCompleted, Start: now.Add(-time.Minute), End: now.Add(-10 * time.Second)}
+		v := &jobsView{ClusterID: "c", Open: []*store.Job{r}, MissFor: miss, Seen: scheduler.Observation{Begun: now, Boot: now.Add(-5 * time.Second), Ends: []scheduler.Job{end}}}
+		if planJobs(now, v); r.Ends != 1 || !r.Ended.IsZero() {
+			t.Fatalf("row %+v", r)
+		}
+		look(r, now.Add(time.Second), now.Add(-5*time.Second))
+		if p := look(r, now.Add(time.Second+miss), now.Add(-5*time.Second)); len(p.Doubt) != 1 {
+			t.Errorf("plan %+v, row %+v", p, r)
+		}
+	})
 	t.Run("after one it is in doubt once it has been missed for a while", func(t *testing.T) {
 		r, boot := row(), now.Add(-time.Minute)
 		if p := look(r, now, boot); len(p.Save) != 1 || len(p.Doubt) != 0 || r.Missing.IsZero() {
