@@ -121,7 +121,7 @@ func (f *inflight) note(key string, begun, ended time.Time) time.Duration {
 	if !known {
 		maps.DeleteFunc(f.paces, func(_ string, p pace) bool { return p.until.Before(begun) })
 	}
-	rest := p.note(begun, ended)
+	rest := p.note(begun, ended, len(f.paces))
 	if f.paces == nil {
 		f.paces = map[string]pace{}
 	}
