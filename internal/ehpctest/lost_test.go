@@ -109,7 +109,7 @@ func chaos(t *testing.T, r *rand.Rand, jobs int, unfenced *[]string) {
 		case unfenced != nil:
 			*unfenced = append(*unfenced, fault)
 		default:
-			t.Errorf("job %s (rerunable %s) is %s and came to its end %d times: %s; its runs: %+v", j.Id, submitted[j.Id], j.State, times, fault, runs)
+			t.Errorf("job %s (rerunable %s) is %s and came to its end %d times: %s; its row: %+v; its runs: %+v", j.Id, submitted[j.Id], j.State, times, fault, row, runs)
 		}
 	}
 }
