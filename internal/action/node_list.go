@@ -90,7 +90,7 @@ func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter,
 		return nil, 0, nil, api.InvalidParams.Errorf("cannot list nodes: HostName %q is no regular expression: %v", f.pattern, err)
 	}
 	listing := store.NodeListing{ByHostname: strings.EqualFold(f.sortBy, "HostName"), Backward: strings.EqualFold(f.sequence, "Backward"),
-		Shows: func(n *store.NodeEntry) bool {
+		Shows: func(n *store.Node) bool {
 			return f.shows(n) && (f.pattern == "" || pattern.MatchString(n.Hostname))
 		}}
 	if nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page); err != nil {
@@ -99,13 +99,13 @@ func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter,
 	return nodes, total, c, s.tellHalts(ctx, c, nodes)
 }
 
-func (f nodeFilter) shows(n *store.NodeEntry) bool {
+func (f nodeFilter) shows(n *store.Node) bool {
 	return f.showsRole(n) && !f.detached && // every node here is released with its cluster
 		strings.HasPrefix(n.Hostname, f.prefix) && strings.HasSuffix(n.Hostname, f.suffix) &&
 		(f.address == "" || f.address == n.Address) && (f.queue == "" || f.queue == n.Queue)
 }
 
-func (f nodeFilter) showsRole(n *store.NodeEntry) bool {
+func (f nodeFilter) showsRole(n *store.Node) bool {
 	switch f.role {
 	case "Manager":
 		return n.HasRole(hpc.RoleManager) || n.HasRole(hpc.RoleAccount)

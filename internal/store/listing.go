@@ -16,10 +16,8 @@ import (
 // brought up to date before it is used: every change of a row raises the
 // number in table listings and puts it into the row, in the same transaction, so
 // that the rows changed since are found by an index. The table's row is locked
-// until the transaction ends: numbers appear in their order, on every server.
-//
-// The loops look at all nodes of their clusters again and again. Whole rows of
-// nodes are kept for them in the same way.
+// until the transaction ends: numbers appear in their order, on every server. Of
+// nodes whole rows are kept, which the loops look at again and again.
 
 // kind is what a listing lists.
 type kind string
@@ -90,7 +88,7 @@ type sheet[E any] struct {
 
 const (
 	// maxEntries bounds the entries that directories keep for others than the
-	// cluster at hand: some 150 bytes each, and 1 kB where they are whole rows.
+	// cluster at hand: some 150 bytes each of jobs, and 1 kB of nodes.
 	maxEntries = 500_000
 	// idleSheet is how long a cluster's part is kept for the next listing.
 	idleSheet = 10 * time.Minute

@@ -164,7 +164,7 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 func TestListingsForgetNothing(t *testing.T) { onEveryEngine(t, testListingsForgetNothing) }
 
 func testListingsForgetNothing(t *testing.T, place func() Place) {
-	everything := NodeListing{Shows: func(*NodeEntry) bool { return true }}
+	everything := NodeListing{Shows: func(*Node) bool { return true }}
 	node := func(id, host string) *Node {
 		return &Node{ID: id, ClusterID: "c", Hostname: host, Roles: []hpc.Role{hpc.RoleCompute}, Status: hpc.NodeUninit, Wanted: true, Created: now, Changed: now}
 	}
@@ -202,7 +202,7 @@ func testListingsForgetNothing(t *testing.T, place func() Place) {
 		change(t, s, func(ctx context.Context, tx Tx) error {
 			return tx.StepNode(ctx, n, hpc.NodeInit, "", now, time.Time{})
 		})
-		at := NodeListing{Shows: func(e *NodeEntry) bool { return e.Address == "10.0.0.3" }}
+		at := NodeListing{Shows: func(e *Node) bool { return e.Address == "10.0.0.3" }}
 		want(t, list(t, s, at, Page{}), "1: compute00110.0.0.3")
 		change(t, s, func(ctx context.Context, tx Tx) error { return tx.DropNode(ctx, "i-2", now) })
 		want(t, list(t, s, everything, Page{}), "2: compute00110.0.0.3 manager")
@@ -238,9 +238,9 @@ func testListingsForgetNothing(t *testing.T, place func() Place) {
 
 func TestTooManyEntriesGo(t *testing.T) {
 	t.Parallel()
-	d := new(directory[NodeEntry])
+	d := new(directory[jobEntry])
 	for i, id := range []string{"a", "b", "c"} {
-		d.sheet(id, now.Add(time.Duration(i)*time.Second)).rows = make([]NodeEntry, maxEntries/2)
+		d.sheet(id, now.Add(time.Duration(i)*time.Second)).rows = make([]jobEntry, maxEntries/2)
 	}
 	d.sheet("d", now.Add(time.Minute))
 	if d.clusters["a"] != nil || d.clusters["b"] == nil || d.clusters["c"] == nil {

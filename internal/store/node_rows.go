@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// rowShape is that of the rows themselves, for those who look at all of a cluster's
-// again and again.
-var rowShape = shape[*Node]{kind: nodeKind, load: loadNodes, id: func(n *Node) string { return n.ID }, ids: nodeIDs, compare: func(a, b *Node) int {
+// nodeShape is that of whole rows: the loops look at all of a cluster's again and
+// again.
+var nodeShape = shape[*Node]{kind: nodeKind, load: loadNodes, id: func(n *Node) string { return n.ID }, ids: nodeIDs, compare: func(a, b *Node) int {
 	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
 }}
 
@@ -23,13 +23,16 @@ func nodeIDs(ctx context.Context, tx Tx, clusterID string) (ids []string, err er
 // Nodes is Tx.Nodes of one cluster, and reads only what has changed since it was
 // asked last. The rows are the caller's, what they refer to is not.
 func (s *Store) Nodes(ctx context.Context, clusterID string) (nodes []*Node, err error) {
-	err = s.rows.view(ctx, s.Read(), rowShape, clusterID, func(all []*Node) {
-		rows := make([]Node, len(all))
-		nodes = make([]*Node, len(all))
-		for i, n := range all {
-			rows[i] = *n
-			nodes[i] = &rows[i]
-		}
-	})
+	err = s.nodes.view(ctx, s.Read(), nodeShape, clusterID, func(all []*Node) { nodes = copies(all) })
 	return nodes, err
+}
+
+// copies are of kept rows, for somebody who may change them.
+func copies(kept []*Node) []*Node {
+	rows, nodes := make([]Node, len(kept)), make([]*Node, len(kept))
+	for i, n := range kept {
+		rows[i] = *n
+		nodes[i] = &rows[i]
+	}
+	return nodes
 }

@@ -35,8 +35,7 @@ type Store struct {
 	lock   *os.File
 	sealer Sealer
 	jobs   directory[jobEntry]
-	nodes  directory[NodeEntry]
-	rows   directory[*Node]
+	nodes  directory[*Node]
 	keys   keyQuery
 	shared bool
 }
