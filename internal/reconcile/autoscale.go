@@ -36,7 +36,10 @@ func (ctl *Control) scaleCluster(ctx context.Context, clusterID string) error {
 		if err != nil {
 			return err
 		}
-		if err := v.read(ctx, tx, tx, c, seen, cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)); err != nil {
+		if v.Nodes, err = tx.Nodes(ctx, c.ID); err != nil {
+			return err
+		}
+		if err := v.read(ctx, tx, c, seen, cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)); err != nil {
 			return err
 		}
 		if !c.Wanted || c.Status != hpc.ClusterRunning || !v.active() {
@@ -72,7 +75,10 @@ func (ctl *Control) observeScale(ctx context.Context, clusterID string, now time
 		return nil, seen, err
 	}
 	kind := cmp.Or(c.Asked.EcsOrder.Compute.InstanceType, ctl.ComputeType)
-	if err := v.read(ctx, tx, ctl.Store, c, seen, kind); err != nil || !v.active() {
+	if v.Nodes, err = ctl.Store.Nodes(ctx, c.ID); err != nil {
+		return nil, seen, err
+	}
+	if err := v.read(ctx, tx, c, seen, kind); err != nil || !v.active() {
 		return nil, seen, err
 	}
 	cv := &clusterView{Cluster: c, Nodes: v.Nodes, Present: map[string]bool{}}
@@ -111,21 +117,13 @@ func (ctl *Control) observeQueue(ctx context.Context, manager *store.Node, c *st
 	return seen, true
 }
 
-// nodesOf reads a cluster's nodes: in a transaction, or for a look.
-type nodesOf interface {
-	Nodes(ctx context.Context, clusterID string) ([]*store.Node, error)
-}
-
-// read fills in the rows.
-func (v *scaleView) read(ctx context.Context, tx store.Tx, of nodesOf, c *store.Cluster, seen scheduler.Observation, kind string) (err error) {
+// read fills in the rows, beside the nodes.
+func (v *scaleView) read(ctx context.Context, tx store.Tx, c *store.Cluster, seen scheduler.Observation, kind string) (err error) {
 	v.Type = kind
 	if err := v.readSettings(ctx, tx, c.ID); err != nil {
 		return err
 	}
-	if v.Queues, err = tx.Queues(ctx, c.ID); err != nil {
-		return err
-	}
-	if v.Nodes, err = of.Nodes(ctx, c.ID); err != nil || !v.active() {
+	if v.Queues, err = tx.Queues(ctx, c.ID); err != nil || !v.active() {
 		return err
 	}
 	if v.Jobs, err = tx.OpenJobs(ctx, c.ID); err != nil {

@@ -21,13 +21,18 @@ func (ctl *Control) passLedger(ctx context.Context) error {
 			continue
 		}
 		now := time.Now()
-		if turns, err := ctl.spanTurns(ctx, ctl.Store.Read(), ctl.Store, c.ID, now); err != nil || len(turns) == 0 {
-			if err != nil {
-				return err
-			}
+		nodes, err := ctl.Store.Nodes(ctx, c.ID)
+		if err != nil {
+			return err
+		}
+		turns, err := ctl.spanTurns(ctx, ctl.Store.Read(), c.ID, nodes, now)
+		if err != nil {
+			return err
+		}
+		if len(turns) == 0 {
 			continue
 		}
-		err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 			return ctl.syncSpans(ctx, tx, c.ID, now)
 		})
 		if settled(err) != nil {
@@ -58,11 +63,7 @@ type spanTurn struct {
 
 // spanTurns are the spans that are not what they should be: of nodes that got
 // their machines before there was a ledger, and those whose price has changed.
-func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, of nodesOf, clusterID string, now time.Time) ([]spanTurn, error) {
-	nodes, err := of.Nodes(ctx, clusterID)
-	if err != nil {
-		return nil, err
-	}
+func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, clusterID string, nodes []*store.Node, now time.Time) ([]spanTurn, error) {
 	open, err := tx.OpenSpans(ctx, clusterID)
 	if err != nil {
 		return nil, err
@@ -71,7 +72,11 @@ func (ctl *Control) spanTurns(ctx context.Context, tx store.Tx, of nodesOf, clus
 }
 
 func (ctl *Control) syncSpans(ctx context.Context, tx store.Tx, clusterID string, now time.Time) error {
-	turns, err := ctl.spanTurns(ctx, tx, tx, clusterID, now)
+	nodes, err := tx.Nodes(ctx, clusterID)
+	if err != nil {
+		return err
+	}
+	turns, err := ctl.spanTurns(ctx, tx, clusterID, nodes, now)
 	if err != nil {
 		return err
 	}

@@ -133,7 +133,10 @@ func (ctl *Control) giveUp(ctx context.Context, n *store.Node, cause error) (giv
 			return err
 		}
 		v := &scaleView{Minute: ctl.Limits.Minute}
-		if err := v.read(ctx, tx, tx, c, scheduler.Observation{}, ""); err != nil {
+		if v.Nodes, err = tx.Nodes(ctx, c.ID); err != nil {
+			return err
+		}
+		if err := v.read(ctx, tx, c, scheduler.Observation{}, ""); err != nil {
 			return err
 		}
 		p := &scalePlanner{scaleView: v, excluded: v.Config.Settings.Excluded()}
