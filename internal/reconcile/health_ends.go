@@ -18,6 +18,9 @@ const failuresKept = 10
 // completion record: in the transaction that moves the cursor over them. It
 // tells whether some node may have become sick.
 func countEnds(ctx context.Context, tx store.Tx, nodes []*store.Node, v *jobsView) (sick bool, err error) {
+	if len(v.Seen.Ends) == 0 {
+		return false, nil
+	}
 	rows := map[string]*store.Job{}
 	for _, row := range slices.Concat(v.Open, v.Known) {
 		rows[row.SchedID] = row

@@ -8,9 +8,9 @@ import (
 )
 
 // RunInTurn is Run with one pass at a time, and after it the steps that it began,
-// in their order: what happens at the same moment happens in one order, so that a simulation
-// comes out the same every time. settle is called after each pass, and returns
-// when nothing moves until time goes on.
+// in their order: what happens at the same moment happens in one order, so that a
+// simulation comes out the same every time. settle is called after each pass, and
+// returns when nothing moves until time goes on.
 func (ctl *Control) RunInTurn(ctx context.Context, settle func()) {
 	ctl.steps.inTurn = true
 	var wg sync.WaitGroup

@@ -36,10 +36,7 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 		})
 	}
 	if len(rows) > 0 {
-		select {
-		case <-ctx.Done():
-		case <-time.After(releaseGap):
-		}
+		pause(ctx, releaseGap)
 	}
 	return nil
 }
