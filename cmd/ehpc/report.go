@@ -179,8 +179,8 @@ func (c *costs) csv(s screen) error {
 	}
 	w.Write(head)
 	for _, u := range append(c.Rows, c.Total) {
-		row := []string{u.Kind, shown(u.Name), strconv.Itoa(u.Jobs), strconv.Itoa(u.CoreSeconds), u.Cost.String(), c.Currency, u.cpu(), u.memory(), u.energy()}
-		w.Write(row[:len(head)])
+		row := []string{u.Kind, shown(u.Name), strconv.Itoa(u.Jobs), strconv.Itoa(u.CoreSeconds), u.Cost.String(), c.Currency}
+		w.Write(append(row, u.shown()...)[:len(head)])
 	}
 	w.Flush()
 	return w.Error()
@@ -199,30 +199,26 @@ func (c *costs) table(s screen) error {
 		{strings.TrimSpace("COST " + c.Currency), func(u costLine) string { return u.Cost.String() }},
 	}
 	if c.By == "job" {
-		columns = append(columns, column[costLine]{"CPU SECONDS", func(u costLine) string { return u.cpu() }}, column[costLine]{"BYTES", func(u costLine) string { return u.memory() }}, column[costLine]{"JOULES", func(u costLine) string { return u.energy() }})
+		for i, head := range []string{"CPU SECONDS", "BYTES", "JOULES"} {
+			columns = append(columns, column[costLine]{head, func(u costLine) string { return u.shown()[i] }})
+		}
 	}
 	return list(s, append(c.Rows, c.Total), columns...)
 }
 
-func (f *figures) cpu() string {
-	if f == nil || f.CPUSeconds == nil {
-		return ""
+// shown are processor time, memory and energy, "" where they are not known.
+func (f *figures) shown() []string {
+	if f == nil {
+		f = new(figures)
 	}
-	return strconv.FormatFloat(*f.CPUSeconds, 'f', -1, 64)
+	return []string{decimal(f.CPUSeconds), decimal(f.MaxMemory), decimal(f.Energy)}
 }
 
-func (f *figures) memory() string {
-	if f == nil || f.MaxMemory == nil {
+func decimal[N int64 | float64](n *N) string {
+	if n == nil {
 		return ""
 	}
-	return strconv.FormatInt(*f.MaxMemory, 10)
-}
-
-func (f *figures) energy() string {
-	if f == nil || f.Energy == nil {
-		return ""
-	}
-	return strconv.FormatFloat(*f.Energy, 'f', -1, 64)
+	return strconv.FormatFloat(float64(*n), 'f', -1, 64)
 }
 
 // label names a line for people.
