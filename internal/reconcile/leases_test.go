@@ -18,20 +18,30 @@ import (
 
 func TestMain(m *testing.M) { pgtest.Main(m) }
 
+// openStore is a store that goes with the test.
+func openStore(t testing.TB, p store.Place) *store.Store {
+	t.Helper()
+	sealer, err := auth.OpenSealer(filepath.Join(p.Dir, "key"))
+	fatal(t, err)
+	s, err := store.OpenAt(t.Context(), p, sealer, slog.New(slog.DiscardHandler))
+	fatal(t, err)
+	t.Cleanup(func() { s.Close() })
+	return s
+}
+
+func fatal(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // withCluster is a store with one cluster, made by a server of that home.
 func withCluster(t *testing.T, p store.Place, home string) (*store.Store, *store.Cluster) {
 	t.Helper()
-	sealer, err := auth.OpenSealer(filepath.Join(p.Dir, "key"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := store.OpenAt(t.Context(), p, sealer, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.Close() })
+	s := openStore(t, p)
 	c := &store.Cluster{ID: "c", Status: hpc.ClusterUninit, Wanted: true, Created: time.Now(), Home: home}
-	err = s.Change(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.InsertCluster(ctx, c, hpc.Secrets{}) })
+	err := s.Change(t.Context(), func(ctx context.Context, tx store.Tx) error { return tx.InsertCluster(ctx, c, hpc.Secrets{}) })
 	if err != nil {
 		t.Fatal(err)
 	}

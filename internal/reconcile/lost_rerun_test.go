@@ -6,7 +6,6 @@ import (
 	"testing"
 	"time"
 
-	"ehpc/internal/auth"
 	"ehpc/internal/hpc"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/fake"
@@ -27,16 +26,7 @@ func (s submits) Runs(context.Context, ...string) ([]hpc.Run, error) { return ni
 
 // control is one whose store has no rows, so that none can be saved.
 func control(t *testing.T) (*Control, context.Context) {
-	sealer, err := auth.OpenSealer(t.TempDir() + "/key")
-	if err != nil {
-		t.Fatal(err)
-	}
-	db, err := store.Open(t.Context(), t.TempDir(), sealer, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { db.Close() })
-	ctl := New(Options{Store: db, Limits: DefaultLimits, Log: slog.New(slog.DiscardHandler)})
+	ctl := New(Options{Store: openStore(t, store.Place{Dir: t.TempDir()}), Limits: DefaultLimits, Log: slog.New(slog.DiscardHandler)})
 	return ctl, context.WithValue(t.Context(), fenceKey{}, fence{"c", 1})
 }
 

@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"ehpc/internal/auth"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 	"ehpc/internal/scheduler"
@@ -67,11 +66,7 @@ func (m oneManager) Scheduler(string) scheduler.Scheduler { return m.sched }
 
 func withOpenJobs(b *testing.B, count int) (*Control, context.Context, *store.Cluster) {
 	b.Helper()
-	sealer, err := auth.OpenSealer(b.TempDir() + "/key")
-	fatal(b, err)
-	db, err := store.Open(b.Context(), b.TempDir(), sealer, slog.New(slog.DiscardHandler))
-	fatal(b, err)
-	b.Cleanup(func() { db.Close() })
+	db := openStore(b, store.Place{Dir: b.TempDir()})
 	now := time.Now()
 	c := &store.Cluster{ID: "c", Owner: "o", Status: hpc.ClusterRunning, Wanted: true, Created: now, Changed: now}
 	node := func(name string, role hpc.Role) *store.Node {
@@ -114,11 +109,4 @@ func withOpenJobs(b *testing.B, count int) (*Control, context.Context, *store.Cl
 		b.Fatal("no lease")
 	}
 	return ctl, ctx, c
-}
-
-func fatal(b *testing.B, err error) {
-	b.Helper()
-	if err != nil {
-		b.Fatal(err)
-	}
 }

@@ -13,18 +13,8 @@ import (
 // transaction where the engine does that, and returns how each ended.
 func together(t *testing.T, s *Store, fns ...func(context.Context, Tx) error) []error {
 	t.Helper()
+	end := occupy(t, s)
 	var all sync.WaitGroup
-	begun, release := make(chan struct{}), make(chan struct{})
-	all.Go(func() {
-		if err := s.Change(t.Context(), func(context.Context, Tx) error {
-			close(begun)
-			<-release
-			return nil
-		}); err != nil {
-			t.Error(err)
-		}
-	})
-	<-begun
 	errs := make([]error, len(fns))
 	for i, fn := range fns {
 		all.Go(func() {
@@ -37,9 +27,30 @@ func together(t *testing.T, s *Store, fns ...func(context.Context, Tx) error) []
 		})
 	}
 	time.Sleep(50 * time.Millisecond) // until they wait
-	close(release)
+	end()
 	all.Wait()
 	return errs
+}
+
+// occupy makes a change that runs until end is called, which waits for it.
+func occupy(t *testing.T, s *Store) (end func()) {
+	t.Helper()
+	begun, release, ended := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+	go func() {
+		ended <- s.Change(t.Context(), func(context.Context, Tx) error {
+			close(begun)
+			<-release
+			return nil
+		})
+	}()
+	<-begun
+	return func() {
+		t.Helper()
+		close(release)
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func queue(name string) func(context.Context, Tx) error {
@@ -125,19 +136,7 @@ func TestOneWhoLeavesWhileItWaitsChangesNothing(t *testing.T) {
 		s := withCluster(t, place())
 		ctx, leave := context.WithCancel(t.Context())
 		gone := make(chan error, 1)
-		release := make(chan struct{})
-		begun := make(chan struct{})
-		var all sync.WaitGroup
-		all.Go(func() {
-			if err := s.Change(t.Context(), func(context.Context, Tx) error {
-				close(begun)
-				<-release
-				return nil
-			}); err != nil {
-				t.Error(err)
-			}
-		})
-		<-begun
+		end := occupy(t, s)
 		if s.shared {
 			leave() // the engine would let it begin
 		}
@@ -147,8 +146,7 @@ func TestOneWhoLeavesWhileItWaitsChangesNothing(t *testing.T) {
 		if err := <-gone; !errors.Is(err, context.Canceled) {
 			t.Errorf("it ended with %v", err)
 		}
-		close(release)
-		all.Wait()
+		end()
 		change(t, s, queue("after"))
 		if names := queueNames(t, s); names["late"] || !names["after"] {
 			t.Errorf("queues are %v", names)
