@@ -41,7 +41,9 @@ func TestNode(t *testing.T) {
 	// An earlier set-up was cut off after it put these in place and before s6 was told.
 	c.in("manager", "0:0", `cd /service && for s in munged left; do
 		mkdir -p $s/log /var/log/ehpc/$s && touch $s/ehpc && printf '#!/bin/sh\nexec sleep 1000\n' > $s/run &&
-		printf '#!/bin/sh\nexec s6-log n3 s1000000 /var/log/ehpc/'$s'\n' > $s/log/run && chmod 755 $s/run $s/log/run; done`)
+		printf '#!/bin/sh\nexec s6-log n3 s1000000 /var/log/ehpc/'$s'\n' > $s/log/run && chmod 755 $s/run $s/log/run; done;
+		# s6 holds a service, for a moment longer here, before it can tell how it is.
+		mkdir left/supervise && { s6-setlock left/supervise/lock sleep 3 >/dev/null 2>&1 & }`)
 	t.Run("a node that is prepared has all but the scheduler's daemons", func(t *testing.T) {
 		plan := c.planOf(c.plan.Members[0])
 		plan.Prepare = true

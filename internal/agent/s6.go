@@ -140,13 +140,19 @@ func (s S6) notice(ctx context.Context, dir string) error {
 	if err := s.tool(ctx, "s6-svscanctl", "-a", s.Dir); err != nil {
 		return err
 	}
-	return s.poll(ctx, toolTimeout, "s6 takes notice", func() bool { return s.tool(ctx, "s6-svok", dir) == nil })
+	return s.poll(ctx, toolTimeout, "s6 takes notice", func() bool { return s.noticed(ctx, dir) })
+}
+
+// noticed tells whether s6 looks after a service and knows how it is. By
+// s6-svok it does so a moment too early: nothing can wait for the service yet.
+func (s S6) noticed(ctx context.Context, dir string) bool {
+	return s.tool(ctx, "s6-svstat", dir) == nil
 }
 
 // down ends a service and waits for it. One that was put in place and not
 // noticed, by a crash in between, has to be noticed first.
 func (s S6) down(ctx context.Context, dir string) error {
-	if s.tool(ctx, "s6-svok", dir) != nil {
+	if !s.noticed(ctx, dir) {
 		if err := s.notice(ctx, dir); err != nil {
 			return err
 		}
