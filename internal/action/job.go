@@ -136,7 +136,7 @@ func (s *Service) commitJob(ctx context.Context, job *store.Job, id string) (*ap
 			return nil, err
 		}
 		job.PublicID, job.SchedID, job.State, job.Modified = id, id, hpc.JobPending, time.Now()
-		job.Sight = job.Modified
+		job.Sight = job.Submitted // it may have been lost since, by a controller that came back before this
 		if err := tx.SaveJob(ctx, job); err != nil {
 			return nil, err
 		}

@@ -165,7 +165,9 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 		case err != nil:
 			return fmt.Errorf("cannot submit job %s again: %w", row.PublicID, err)
 		default:
-			row.SchedID, row.State, row.Sight = id, hpc.JobPending, now
+			// Nobody knows when the scheduler had it: it may have given the id to a
+			// server before this one, and have lost the job again since.
+			row.SchedID, row.State, row.Sight = id, hpc.JobPending, row.Modified
 		}
 		row.Modified = now
 		err = ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
