@@ -132,6 +132,25 @@ func TestAJobThatWasCommittedIsReleasedLater(t *testing.T) {
 	p.Until(t, "the job has ended", func() bool { return p.jobs(t, id)[0].State == "COMPLETED" })
 }
 
+// TestASubmissionIsNoSightAfterIt: a controller that starts anew before an id is
+// committed may have lost the job.
+func TestASubmissionIsNoSightAfterIt(t *testing.T) {
+	t.Parallel()
+	w, dir := NewWorld(provfake.Options{}), t.TempDir()
+	p := Start(t, w, Options{Dir: dir})
+	id := withAccount(t, w, p, 1)
+	p.Kill()
+	p = Start(t, w, Options{Dir: dir, Paused: true})
+	name := submitted(t, p, job(id, "true"))
+	rows, err := p.Store.Read().JobsOfPublic(t.Context(), id, []string{name})
+	must(t, err)
+	seen, err := w.SchedulerOf(id).Observe(t.Context(), "")
+	must(t, err)
+	if sight, taken := rows[0].Sight, seen.Queue[0].Submit; sight.IsZero() || sight.After(taken) {
+		t.Errorf("the scheduler took the job at %v, and its row says that it had it at %v", taken, sight)
+	}
+}
+
 func TestTheSameClientTokenChangesNothingTwice(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})

@@ -63,3 +63,18 @@ func TestAJobIsNotRunAgainBesideItself(t *testing.T) {
 		t.Error("it was not submitted although its run before has ended")
 	}
 }
+
+// A job that is submitted again may be answered with the id that a server before
+// was given, and have been lost once more since.
+func TestAJobThatIsSubmittedAgainIsLookedForFromThenOn(t *testing.T) {
+	t.Parallel()
+	before := time.Now().Add(-time.Minute)
+	row := &store.Job{ID: "a", PublicID: "7", Token: "lost", Wanted: true, Modified: before, Spec: hpc.JobSpec{Token: "lost", Script: "#!/bin/sh\n"}}
+	ctl, ctx := control(t)
+	if err := ctl.submitAgain(ctx, submits{fake: fake.New()}, []*store.Job{row}); err != nil {
+		t.Fatal(err)
+	}
+	if row.SchedID == "" || !startedSince(row, scheduler.Observation{Boot: before.Add(time.Second)}) {
+		t.Errorf("a controller that started since it was lost is taken to have it: %+v", row)
+	}
+}

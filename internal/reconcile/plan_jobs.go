@@ -24,6 +24,8 @@ type jobsPlan struct {
 	Overlooked []*store.Job
 	Refused    []*store.Job // rows whose jobs nodes would not start
 	Ledger     store.Ledger
+
+	sights int // rows that are saved for having been seen again, and nothing else
 }
 
 // empty tells whether there is nothing to write, and nothing to ask for.
@@ -98,7 +100,7 @@ func stale(v *jobsView, queue []scheduler.Job) bool {
 
 // follow brings one open row to what was observed of it.
 func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
-	if releaseForgotten(row, queue, v.Seen.Boot) {
+	if releaseForgotten(row, queue, v.Seen) {
 		row.Released = false // saved with the reason, which has changed
 	}
 	if !row.Wanted && len(queue) > 0 {
@@ -107,10 +109,14 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	shown := len(queue) > 0 || len(ends) > 0
 	switch {
 	case followJob(now, row, queue, ends):
-		row.Modified, row.Sight, row.Missing = now, sight(now, row, queue, ends), time.Time{}
+		row.Modified, row.Sight, row.Missing = now, sight(row, queue, ends, v.Seen), time.Time{}
 		p.Save = append(p.Save, row)
 	case shown && !row.Missing.IsZero():
 		row.Missing = time.Time{}
+		p.Save = append(p.Save, row)
+	case waitsAgain(row, queue, v.Seen) && p.sights < sightsPerPass:
+		p.sights++
+		row.Sight = v.Seen.Begun
 		p.Save = append(p.Save, row)
 	case !shown:
 		p.miss(row, v)
@@ -124,11 +130,12 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	}
 }
 
-// sight is when the scheduler had a job for sure. Ends of an array's tasks may be
-// told by one that has forgotten the rest since.
-func sight(now time.Time, row *store.Job, queue, ends []scheduler.Job) time.Time {
+// sight is when the scheduler had a job for sure: not after the observation was
+// begun, for the controller may have started anew, and have lost the job, since.
+// Ends of an array's tasks may be told by one that has forgotten the rest.
+func sight(row *store.Job, queue, ends []scheduler.Job, seen scheduler.Observation) time.Time {
 	if len(queue) > 0 {
-		return now
+		return seen.Begun
 	}
 	last := row.Sight
 	for _, e := range ends {
@@ -156,7 +163,7 @@ func (p *jobsPlan) cameBack(now time.Time, row *store.Job, queue []scheduler.Job
 	if row.Wanted && (row.Token == "" || again && row.Spec.Rerunable) {
 		row.Ended, row.Ends, row.ExitCode, row.Worst = time.Time{}, 0, 0, ""
 		followJob(now, row, queue, nil)
-		row.Modified, row.Sight = now, now
+		row.Modified, row.Sight = now, v.Seen.Begun
 		p.Save = append(p.Save, row)
 		p.Ledger.Again = append(p.Ledger.Again, row.ID)
 		p.followRuns(now, row, queue, nil, v)
@@ -174,12 +181,24 @@ func alive(j scheduler.Job) bool { return j.State != hpc.JobCompleting }
 
 // releaseForgotten tells whether a scheduler that crashed holds a job again that
 // was released before. What was seen held already before the crash is held by
-// its owner. Boot times are told in whole seconds.
-func releaseForgotten(row *store.Job, waiting []scheduler.Job, boot time.Time) bool {
-	if !row.Released || row.Token == "" || !boot.Add(time.Second).After(row.Modified) {
+// its owner, and so is what was seen waiting since.
+func releaseForgotten(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
+	if !row.Released || row.Token == "" || !startedSince(row, seen) {
 		return false
 	}
-	return slices.ContainsFunc(waiting, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
+	return slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
+}
+
+// sightsPerPass bounds the rows that one pass writes only to note that they wait
+// still after a new start of the controller: every job may.
+const sightsPerPass = 1000
+
+// waitsAgain tells whether a controller that was started since a job's last sight
+// has it waiting, unheld: who holds it from now on is its owner.
+func waitsAgain(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
+	return row.Released && row.Token != "" && startedSince(row, seen) && seen.Begun.After(seen.Boot.Add(bootGrain)) &&
+		slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.State == hpc.JobPending }) &&
+		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held })
 }
 
 // unsubmitted is for a row without an id of the scheduler's. One that was lost

@@ -81,25 +81,43 @@ func TestPlanJobs(t *testing.T) {
 	t.Run("a job whose release the scheduler has forgotten is released again", func(t *testing.T) {
 		for _, c := range []struct {
 			name   string
-			boot   time.Duration // after the row's last change
+			boot   time.Duration // after its last sight
 			before string        // what the job was last seen to wait for
 			again  bool
 		}{
 			{"by a controller that crashed", time.Second, "Resources", true},
 			{"by a controller that crashed within the second", -time.Second / 2, "", true},
 			{"not when its owner holds it", -time.Minute, "Resources", false},
+			{"by a controller whose clock is behind", -3 * time.Second, "Resources", true},
 			{"not when its owner held it before the crash", time.Second, "JobHeldUser", false},
 		} {
 			r := row("1")
-			r.Reason = c.before
+			r.Reason, r.Sight = c.before, now.Add(-time.Hour)
 			held := scheduler.Job{ID: "1", State: hpc.JobPending, Held: true, Reason: "JobHeldUser"}
-			p := plan([]*store.Job{r}, scheduler.Observation{Boot: r.Modified.Add(c.boot), Queue: []scheduler.Job{held}})
+			p := plan([]*store.Job{r}, scheduler.Observation{Begun: now, Boot: r.Sight.Add(c.boot), Queue: []scheduler.Job{held}})
 			if r.Released == c.again {
 				t.Errorf("%s: released is %v", c.name, r.Released)
 			}
 			if c.again && len(p.Save) != 1 {
 				t.Errorf("%s: it is not noted that the release is still to be done: %+v", c.name, r)
 			}
+		}
+	})
+	t.Run("a job that was seen waiting since the controller came back is held by its owner", func(t *testing.T) {
+		r := row("1")
+		r.Reason, r.Sight, r.Modified = "Resources", now.Add(-time.Hour), now.Add(-time.Hour)
+		waits := scheduler.Job{ID: "1", State: hpc.JobPending, Reason: "Resources"}
+		seen := scheduler.Observation{Begun: now, Boot: now.Add(-time.Minute), Queue: []scheduler.Job{waits}}
+		if p := plan([]*store.Job{r}, seen); len(p.Save) != 1 {
+			t.Errorf("it is not noted that it waits: %+v", r)
+		}
+		if p := plan([]*store.Job{r}, seen); len(p.Save) != 0 {
+			t.Errorf("it is noted again: %+v", r)
+		}
+		waits.Held, waits.Reason = true, "JobHeldUser"
+		seen.Queue = []scheduler.Job{waits}
+		if plan([]*store.Job{r}, seen); !r.Released {
+			t.Error("it is released although its owner holds it")
 		}
 	})
 	t.Run("an unwanted job is cancelled and never released", func(t *testing.T) {

@@ -83,6 +83,20 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			t.Errorf("when it is shown again: %+v, row %+v", p, r)
 		}
 	})
+	t.Run("it is so too if its last sight, of before the start, is looked at after it", func(t *testing.T) {
+		r := row()
+		r.Reason = "Priority"
+		boot := now.Truncate(time.Second)
+		seen := scheduler.Observation{Begun: now.Add(-time.Millisecond), Boot: boot.Add(-time.Hour), Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending, Reason: "Resources"}}}
+		late := now.Add(10 * time.Second)
+		if p := planJobs(late, &jobsView{ClusterID: "c", Open: []*store.Job{r}, MissFor: miss, Seen: seen}); len(p.Save) != 1 {
+			t.Fatalf("plan %+v", p)
+		}
+		look(r, late, boot)
+		if p := look(r, late.Add(miss), boot); len(p.Doubt) != 1 {
+			t.Errorf("plan %+v, row %+v", p, r)
+		}
+	})
 	t.Run("what others submitted is only told to be lost", func(t *testing.T) {
 		r, boot := row(), now.Add(-time.Minute)
 		r.Token = ""

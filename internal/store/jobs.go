@@ -35,7 +35,7 @@ type Job struct {
 	Cores       int
 	Restarts    int
 	Attempt     int          // how often it was submitted before, to a scheduler that lost it
-	Sight       time.Time    `bun:",nullzero"` // when the scheduler had it for sure: an answer, or a change
+	Sight       time.Time    `bun:",nullzero"` // since when the scheduler has it for sure: when it was asked to take it, or showed a change
 	Missing     time.Time    `bun:",nullzero"` // since when the scheduler does not show it, though it should
 	Ends        int          // of an array: how many tasks have ended
 	Worst       hpc.JobState // of an array: how the first task ended that did not complete

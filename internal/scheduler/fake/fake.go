@@ -188,7 +188,7 @@ func (f *Fake) Observe(ctx context.Context, cursor string) (scheduler.Observatio
 			from = n
 		}
 		o = scheduler.Observation{
-			Begun: time.Now(), Boot: f.boot,
+			Begun: time.Now(), Boot: f.boot.Truncate(time.Second), // to the second, as Slurm does
 			Ends: slices.Clone(f.ends[from:]), Cursor: strconv.Itoa(len(f.ends)),
 		}
 		for _, j := range f.jobs {
