@@ -31,7 +31,10 @@ func muxConfig() *yamux.Config {
 
 // serveHTTP answers what the other side asks until the session ends.
 func serveHTTP(session *yamux.Session, handler http.Handler) {
+	var plain http.Protocols
+	plain.SetHTTP1(true) // a session has its streams already
 	server := &http.Server{
+		Protocols:         &plain,
 		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       time.Minute,
@@ -56,7 +59,7 @@ func (l *limitListener) Accept() (net.Conn, error) {
 		}
 		select {
 		case l.free <- struct{}{}:
-			return &limitedConn{Conn: conn, free: l.free}, nil
+			return &limitedConn{Conn: framed{conn}, free: l.free}, nil
 		default:
 			conn.Close()
 		}
@@ -114,7 +117,7 @@ func openStream(ctx context.Context, session *yamux.Session) (net.Conn, error) {
 	}()
 	select {
 	case o := <-done:
-		return o.conn, o.err
+		return framed{o.conn}, o.err
 	case <-ctx.Done():
 		go func() {
 			if o := <-done; o.err == nil {
