@@ -26,6 +26,7 @@ type World struct {
 
 	mu         sync.Mutex
 	agents     map[string]*Agent          // by node id, while their machine runs
+	boots      map[place]string           // their boot ids
 	schedulers map[string]*schedfake.Fake // by cluster id, while the cluster's volume is there
 	guards     map[string]*fence.Guard    // around them
 	volumes    string                     // the directory of the clusters' volumes
@@ -38,6 +39,9 @@ type World struct {
 	used       map[string]map[hpc.JobOnNode]hpc.Measurement // by cluster id
 	members    map[string][]hpc.Member                      // by cluster id, as an agent was told last
 }
+
+// place is where an agent runs.
+type place struct{ clusterID, hostname string }
 
 // shared are members that all agents of a cluster that were told the same have
 // once: thousands of nodes would fill the memory with their neighbours.
@@ -92,7 +96,7 @@ func (w *World) scriptsResult() hpc.CommandResult {
 
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
-	w := &World{agents: map[string]*Agent{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, members: map[string][]hpc.Member{}, schedulers: map[string]*schedfake.Fake{},
+	w := &World{agents: map[string]*Agent{}, boots: map[place]string{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, members: map[string][]hpc.Member{}, schedulers: map[string]*schedfake.Fake{},
 		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}, mute: map[string]bool{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
@@ -103,6 +107,8 @@ func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
 	w.mu.Lock()
 	a := &Agent{world: w, spec: spec, bootID: m.BootID, results: map[string]hpc.CommandResult{}, Files: map[string]string{}}
 	w.agents[m.ID] = a
+	at := place{spec.ClusterID, spec.Hostname}
+	w.boots[at] = m.BootID
 	sockets := w.sockets
 	w.mu.Unlock()
 	w.wake()
@@ -115,6 +121,9 @@ func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
 		w.mu.Lock()
 		if w.agents[m.ID] == a {
 			delete(w.agents, m.ID)
+		}
+		if w.boots[at] == m.BootID {
+			delete(w.boots, at)
 		}
 		w.mu.Unlock()
 		if a.applied(hpc.RoleCompute) {
@@ -199,12 +208,7 @@ func (w *World) OnEnd(clusterID string, f func(hpc.Run)) {
 func (w *World) bootOf(clusterID, host string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for _, a := range w.agents {
-		if a.spec.ClusterID == clusterID && a.spec.Hostname == host {
-			return a.bootID
-		}
-	}
-	return ""
+	return w.boots[place{clusterID, host}]
 }
 
 // Silence makes a cluster's scheduler take every question and answer none.
