@@ -271,7 +271,7 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 	}
 	row := &store.Job{ID: store.NewID(), ClusterID: v.ClusterID, PublicID: id, SchedID: id, Owner: owner,
 		Name: first.Name, Queue: first.Queue, Wanted: !v.Gone[first.UID] && !(first.Token != "" && first.Held), Released: !first.Closed, NodeList: []string{},
-		Submitted: first.Submit, Modified: now}
+		Submitted: first.Submit, Sight: v.Seen.Begun, Modified: now}
 	followJob(now, row, queue, ends)
 	return row
 }
