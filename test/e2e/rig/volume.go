@@ -49,18 +49,24 @@ func (c *Cluster) Endings(t testing.TB, name string) []string {
 	return lines
 }
 
-var tokenInEnding = regexp.MustCompile(` WcKey=\*?(\S+)`)
+var (
+	tokenInEnding = regexp.MustCompile(` WcKey=\*?(\S+)`)
+	idInEnding    = regexp.MustCompile(`^JobId=([0-9]+) `)
+)
 
-// Evidence is what the volume and the node with the controller tell of a job:
-// its records, its claims and the controller's lines. It is for messages.
+// Evidence is what the volume and the nodes tell of a job: its records, its
+// claims, its output and the lines of Slurm's daemons. It is for messages.
 func (c *Cluster) Evidence(t testing.TB, managerID, name, id string) string {
 	t.Helper()
 	var b strings.Builder
-	tokens := map[string]bool{}
+	tokens, own := map[string]bool{}, []string{id}
 	for _, line := range c.Endings(t, name) {
 		b.WriteString("    record: " + line + "\n")
 		if m := tokenInEnding.FindStringSubmatch(line); m != nil {
 			tokens[m[1]] = true
+		}
+		if m := idInEnding.FindStringSubmatch(line); m != nil {
+			own = append(own, m[1])
 		}
 	}
 	for token := range tokens {
@@ -69,6 +75,24 @@ func (c *Cluster) Evidence(t testing.TB, managerID, name, id string) string {
 	if id != "" {
 		said, _ := c.TryInside(t, managerID, "squeue -h --all -j "+id+"; grep -hE 'JobId="+id+"([^0-9]|$)' /var/log/ehpc/slurmctld/current | tail -n 25")
 		b.WriteString("    controller: " + strings.ReplaceAll(said, "\n", "\n    controller: ") + "\n")
+		b.WriteString(c.output(id))
+		for _, n := range c.Nodes(t) {
+			said, _ := c.TryInside(t, n.Id, "grep -hiE 'job(id=| )?("+strings.Join(own, "|")+")([^0-9]|$)' /var/log/ehpc/slurmd/current | tail -n 25")
+			b.WriteString("    " + n.HostName + ": " + strings.ReplaceAll(said, "\n", "\n    "+n.HostName+": ") + "\n")
+		}
+	}
+	return b.String()
+}
+
+// output is the end of what a job and its tasks have printed.
+func (c *Cluster) output(id string) string {
+	var b strings.Builder
+	for _, pattern := range []string{"slurm-" + id + ".out", "slurm-" + id + "_*.out"} {
+		paths, _ := filepath.Glob(c.Volume("home", "*", pattern))
+		for _, path := range paths {
+			text, _ := os.ReadFile(path)
+			b.WriteString("    output " + filepath.Base(path) + ": " + string(text[max(0, len(text)-2000):]) + "\n")
+		}
 	}
 	return b.String()
 }
