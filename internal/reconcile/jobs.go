@@ -63,6 +63,11 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 				return err
 			}
 		}
+		for _, line := range p.Lines {
+			if err := tx.Log(ctx, c.ID, "Job", store.Warn, line, now); err != nil {
+				return err
+			}
+		}
 		if err := ctl.record(ctx, tx, c.ID, p.Ledger, now); err != nil {
 			return err
 		}

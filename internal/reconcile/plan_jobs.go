@@ -1,8 +1,10 @@
 package reconcile
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -23,6 +25,7 @@ type jobsPlan struct {
 	// Overlooked are rows that a scheduler which has forgotten nothing shows no more.
 	Overlooked []*store.Job
 	Refused    []*store.Job // rows whose jobs nodes would not start
+	Lines      []string     // for the cluster's log
 	Ledger     store.Ledger
 
 	sights int // rows that are saved for having been seen again, and nothing else
@@ -111,6 +114,10 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	case followJob(now, row, queue, ends):
 		row.Modified, row.Sight, row.Missing = now, sight(row, queue, ends, v.Seen), time.Time{}
 		p.Save = append(p.Save, row)
+		if row.State == unbegun {
+			row.Ended = time.Time{}
+			defer p.again(row) // once its tasks that have run are written down
+		}
 	case shown && !row.Missing.IsZero():
 		row.Missing = time.Time{}
 		p.Save = append(p.Save, row)
@@ -128,6 +135,12 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
 		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node
 	}
+}
+
+// again has a job submitted again that ended without having begun.
+func (p *jobsPlan) again(row *store.Job) {
+	resubmit(row)
+	p.Lines = append(p.Lines, fmt.Sprintf("a node could not start job %s, it is submitted again", row.PublicID))
 }
 
 // sight is when the scheduler had a job for sure: not after the observation was
@@ -284,12 +297,12 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
 	}
 	for _, e := range ends {
-		e = asStopped(row, asWritten(e))
+		e = toldEnd(row, e)
 		takeJob(row, e)
 		if e.State == hpc.JobNodeFail && e.Run != nil && e.Run.Killed != "" {
 			row.Reason = e.Run.Killed // says more than the scheduler's word
 		}
-		if row.Worst == "" && e.State != hpc.JobCompleted && e.Array != "" {
+		if e.Array != "" && (e.State == unbegun || row.Worst == "" && e.State != hpc.JobCompleted) {
 			row.Worst = e.State
 		}
 		if e.ExitCode != 0 {
@@ -301,7 +314,7 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
-		last := asStopped(row, asWritten(ends[len(ends)-1]))
+		last := toldEnd(row, ends[len(ends)-1])
 		row.State, row.Ended = endState(row, last), last.End
 	case len(queue) > 0:
 		row.State, row.Ended = queueState(queue), time.Time{}
@@ -371,6 +384,28 @@ func queueState(jobs []scheduler.Job) hpc.JobState {
 		}
 	}
 	return hpc.JobPending
+}
+
+// toldEnd is an end of a row's job by all that is known of it.
+func toldEnd(row *store.Job, e scheduler.Job) scheduler.Job {
+	if neverBegan(row, e) {
+		e.State = unbegun
+		return e
+	}
+	return asStopped(row, asWritten(e))
+}
+
+// unbegun is how a job ends that its scheduler calls failed and whose script has
+// not begun. No row keeps it: the job is submitted again.
+const unbegun hpc.JobState = "UNBEGUN"
+
+// neverBegan tells whether a job failed that claimed no run. Its node could not
+// start the script: for a busy one, Slurm may launch a job twice, and remove its
+// script in the second attempt before the first has come to it. Where its
+// directory is missing, another attempt would not help.
+func neverBegan(row *store.Job, e scheduler.Job) bool {
+	return row.Wanted && row.Token != "" && strings.EqualFold(e.Token, row.Token) && e.Run == nil && (e.Array == "" || e.Task != "") &&
+		e.State == hpc.JobFailed && e.ExitCode != hpc.ExitNotLaunched && row.Attempt < refusals
 }
 
 // endGrain is how exactly schedulers tell when a job ended.

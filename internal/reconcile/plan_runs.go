@@ -51,6 +51,12 @@ func planRuns(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *run
 		}
 		key := runKey{row.ID, e.Task}
 		open := v.open[key]
+		if neverBegan(row, e) {
+			if open != nil {
+				changed = append(changed, v.breakOff(now, row, open, e.End))
+			}
+			continue
+		}
 		start := asWritten(e).Start
 		if another(open, start) {
 			changed = append(changed, v.breakOff(now, row, open, start))

@@ -24,6 +24,7 @@ func TestWhatAControllerForgotIsMadeGood(t *testing.T) {
 		{"running jobs are forgotten and killed", testForgottenRunning},
 		{"jobs that ended while the service was down are forgotten with their end", testForgottenEnd},
 		{"an array is half done", testHalfDone},
+		{"jobs whose scripts cannot begin for a moment run after all", testUnbegun},
 		{"a manager is made anew at once", testManagerAnew},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, k) })
@@ -83,6 +84,30 @@ func testComesBack(t *testing.T, k *controller) {
 	if slices.ContainsFunc(k.Jobs(t), func(j api.ListJobsJobInfo) bool { return j.Id == deleted }) {
 		t.Errorf("the deleted job %s is listed again", deleted)
 	}
+}
+
+// testUnbegun hides what runs jobs' scripts from a node, for a moment: Slurm calls
+// the jobs failed, as it does when it loses their scripts.
+func testUnbegun(t *testing.T, k *controller) {
+	node := k.Node(t, "compute000").Id
+	k.Inside(t, node, "mount -t tmpfs none /ehpc/bin")
+	hidden := true
+	show := func() {
+		if hidden {
+			hidden = false
+			k.Inside(t, node, "umount /ehpc/bin")
+		}
+	}
+	defer show()
+	id := k.submit(t, "unbegun", leave)
+	rig.Until(t, "the job is submitted again", settleLimit, func() bool {
+		return slices.ContainsFunc(k.Logs(t), func(l api.ListClusterLogsLogInfo) bool {
+			return strings.Contains(l.Message, "a node could not start job "+id+", it is submitted again")
+		})
+	})
+	show()
+	k.final(t, "unbegun", id, "COMPLETED")
+	k.runs(t, map[string]int{"unbegun": 1})
 }
 
 func jobList(t *testing.T, ids ...string) string {

@@ -27,6 +27,7 @@ type Fake struct {
 	nodes   []*node
 	fence   Fence
 	run     func(hpc.JobSpec, string) Outcome
+	broken  int // how many starts fail from now on
 	faults  map[string][]fault
 }
 

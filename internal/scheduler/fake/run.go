@@ -59,6 +59,11 @@ func (f *Fake) start(j *job, nodes []*node) {
 
 // begin runs a job's script, as far as its claim lets it.
 func (f *Fake) begin(j *job) {
+	if f.broken > 0 {
+		f.broken--
+		f.after(j, 0, func() { f.end(j, hpc.JobFailed, 2) })
+		return
+	}
 	run, verdict, code := f.fence.claim(j)
 	switch verdict {
 	case "wait":

@@ -36,6 +36,14 @@ func (f *Fake) Script(run func(spec hpc.JobSpec, task string) Outcome) {
 	f.run = run
 }
 
+// BreakStarts lets the next so many starts of jobs fail before their scripts
+// begin, as Slurm's do whose script has gone.
+func (f *Fake) BreakStarts(times int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.broken = times
+}
+
 // AddNode registers a compute node, as its daemon would. A node that was known
 // comes back without its jobs being touched, and out of a down.
 func (f *Fake) AddNode(name string, cores int) {

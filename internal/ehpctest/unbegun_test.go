@@ -1,0 +1,77 @@
+package ehpctest
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"ehpc/api"
+	"ehpc/internal/hpc"
+	provfake "ehpc/internal/provider/fake"
+	schedfake "ehpc/internal/scheduler/fake"
+	"ehpc/internal/store"
+)
+
+// TestAJobWhoseScriptDidNotBeginRunsAfterAll has nodes fail to start jobs, which
+// the scheduler calls failed.
+func TestAJobWhoseScriptDidNotBeginRunsAfterAll(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	id := withAccount(t, w, p, 1)
+	s := w.SchedulerOf(id)
+	s.Script(func(_ hpc.JobSpec, task string) schedfake.Outcome {
+		o := schedfake.Outcome{Duration: 20 * time.Millisecond}
+		if task == "3" {
+			o.ExitCode = 3
+		}
+		return o
+	})
+	ran := map[string]int{} // under the world's lock
+	w.OnEnd(id, func(run hpc.Run) { ran[run.Token+" "+run.Task]++ })
+	told := func(what string) bool {
+		var logs api.ListClusterLogsResponse
+		must(t, p.Do(t.Context(), &api.ListClusterLogsRequest{ClusterId: id, PageNumber: 1, PageSize: 100}, &logs))
+		return slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool { return strings.Contains(l.Message, what) })
+	}
+	t.Run("a plain one", func(t *testing.T) {
+		s.BreakStarts(1)
+		name := submitted(t, p, job(id, "true"))
+		p.untilState(t, id, name, "COMPLETED")
+		if !told("a node could not start job " + name + ", it is submitted again") {
+			t.Error("the cluster's log does not tell")
+		}
+		if runs := p.runsOf(t, id, name); len(runs) != 1 || !runs[0].Counted || runs[0].State != hpc.JobCompleted {
+			t.Errorf("its runs are %+v", runs)
+		}
+	})
+	t.Run("a task of an array, the others of which have run", func(t *testing.T) {
+		q := job(id, "true")
+		q.ArrayRequest = "1-3"
+		s.BreakStarts(1)
+		name := submitted(t, p, q)
+		p.untilState(t, id, name, "FAILED")
+		runs := slices.DeleteFunc(p.runsOf(t, id, name), func(r *store.Run) bool { return r.Ended.Equal(r.Started) }) // told once more, of no length
+		if len(runs) != 3 || slices.ContainsFunc(runs, func(r *store.Run) bool { return (r.Task == "3") != (r.State == hpc.JobFailed) }) {
+			t.Errorf("its runs are %+v", runs)
+		}
+	})
+	t.Run("one that cannot be started at all fails", func(t *testing.T) {
+		s.BreakStarts(1 << 30)
+		name := submitted(t, p, job(id, "true"))
+		p.untilState(t, id, name, "FAILED")
+		s.BreakStarts(0)
+	})
+	p.checkLedger(t, id)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for run, times := range ran {
+		if times != 1 {
+			t.Errorf("run %s came to its end %d times", run, times)
+		}
+	}
+	if len(ran) != 4 {
+		t.Errorf("%d of four jobs and tasks have run: %v", len(ran), ran)
+	}
+}
