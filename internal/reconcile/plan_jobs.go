@@ -314,8 +314,15 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
-		last := toldEnd(row, ends[len(ends)-1])
+		end := ends[len(ends)-1]
+		last := toldEnd(row, end)
 		row.State, row.Ended = endState(row, last), last.End
+		if last.Reason != end.Reason {
+			row.Reason = last.Reason // which the queue does not tell
+		}
+		if last.Array == "" && !last.Start.IsZero() {
+			row.Started = last.Start // nor does it tell of another start than its own
+		}
 	case len(queue) > 0:
 		row.State, row.Ended = queueState(queue), time.Time{}
 	case complete && row.State == hpc.JobCompleting: // its node failed, and it did not come back to the queue
@@ -392,7 +399,7 @@ func toldEnd(row *store.Job, e scheduler.Job) scheduler.Job {
 		e.State = unbegun
 		return e
 	}
-	return asStopped(row, asWritten(e))
+	return asForgotten(row, asStopped(row, asWritten(e)))
 }
 
 // unbegun is how a job ends that its scheduler calls failed and whose script has
@@ -411,6 +418,20 @@ func neverBegan(row *store.Job, e scheduler.Job) bool {
 // endGrain is how exactly schedulers tell when a job ended.
 const endGrain = time.Second
 
+// asForgotten is the end of a job that may not run again and was started again
+// all the same, by a scheduler that had forgotten its run: whatever ended that
+// start, the job has failed since its run was killed, and nobody cancelled it.
+func asForgotten(row *store.Job, e scheduler.Job) scheduler.Job {
+	r := e.Run
+	if !row.Wanted || row.Spec.Rerunable || r == nil || !r.Over() || r.Killed == "" || !r.Began.Add(sameStart).Before(e.Start) {
+		return e
+	}
+	if e.State == hpc.JobFailed || e.State == hpc.JobCancelled {
+		e.State, e.ExitCode, e.Reason, e.Start, e.End = hpc.JobFailed, r.ExitCode, notAgain(*r), r.Began, r.Ended
+	}
+	return e
+}
+
 // asWritten is an end as its run was written down, where that says more than the
 // scheduler: a script that came to its end did, whatever happened to its node.
 func asWritten(e scheduler.Job) scheduler.Job {
@@ -423,7 +444,7 @@ func asWritten(e scheduler.Job) scheduler.Job {
 		if e.ExitCode != 0 {
 			e.State = hpc.JobFailed
 		}
-		if e.Start.IsZero() {
+		if e.Start.IsZero() || e.Start.After(e.End) { // started again, by a scheduler that had forgotten that
 			e.Start = e.Run.Began
 		}
 	}

@@ -171,9 +171,14 @@ func settle(row *store.Job, ended []hpc.Run) {
 		}
 		row.State, row.ExitCode = hpc.JobFailed, r.ExitCode
 		if r.Killed != "" {
-			row.Reason = fmt.Sprintf("it was killed on %s (%s) and may not be run again", r.Host, r.Killed)
+			row.Reason = notAgain(r)
 		}
 	}
+}
+
+// notAgain tells why a job has failed that may not be run again.
+func notAgain(r hpc.Run) string {
+	return fmt.Sprintf("it was killed on %s (%s) and may not be run again", r.Host, r.Killed)
 }
 
 // resubmit makes a row wait for its next submission, as a whole: what of an

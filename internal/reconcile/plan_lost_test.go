@@ -160,6 +160,50 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a job that was started a second time by a scheduler that had forgotten it ran when it did", func(t *testing.T) {
+		r := row()
+		again := now.Add(-2 * time.Second)
+		end := scheduler.Job{ID: "1", State: hpc.JobCompleted, Start: again, End: now, Run: &hpc.Run{Began: now.Add(-time.Minute), Ended: now.Add(-50 * time.Second)}}
+		completing := scheduler.Job{ID: "1", State: hpc.JobCompleting, Start: again}
+		open := &store.Run{JobID: r.ID, Started: end.Run.Began.Add(-time.Second)}
+		p := planJobs(now, &jobsView{Open: []*store.Job{r}, Runs: runsView{Open: []*store.Run{open}},
+			Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{completing}, Ends: []scheduler.Job{end}}})
+		if len(p.Ledger.Runs) != 1 || open.State != hpc.JobCompleted || !open.Ended.Equal(end.Run.Ended) {
+			t.Errorf("its runs are %+v", p.Ledger.Runs)
+		}
+		if !r.Started.Equal(end.Run.Began) || !r.Ended.Equal(end.Run.Ended) {
+			t.Errorf("it ran from %v to %v", r.Started, r.Ended)
+		}
+	})
+	t.Run("a job that was killed by a scheduler that had forgotten it has failed, and says why", func(t *testing.T) {
+		run := hpc.Run{Host: "a", Began: now.Add(-time.Minute), Ended: now.Add(-2 * time.Second), ExitCode: 143, Killed: "signal 15"}
+		for _, c := range []struct {
+			name      string
+			state     hpc.JobState
+			start     time.Duration // before now
+			rerunable bool
+			unwanted  bool
+			want      hpc.JobState
+		}{
+			{"its second start was cancelled", hpc.JobCancelled, 3 * time.Second, false, false, hpc.JobFailed},
+			{"its second start was refused", hpc.JobFailed, 3 * time.Second, false, false, hpc.JobFailed},
+			{"it was cancelled as it ran", hpc.JobCancelled, time.Minute, false, false, hpc.JobCancelled},
+			{"it was cancelled before it ran again", hpc.JobCancelled, 3 * time.Second, true, false, hpc.JobCancelled},
+			{"it was stopped", hpc.JobCancelled, 3 * time.Second, false, true, hpc.JobCancelled},
+		} {
+			r := row()
+			r.Spec.Rerunable, r.Wanted = c.rerunable, !c.unwanted
+			end := scheduler.Job{ID: "1", State: c.state, Reason: string(c.state), Start: now.Add(-c.start), End: now, Run: &run}
+			completing := scheduler.Job{ID: "1", State: hpc.JobCompleting, Start: end.Start}
+			planJobs(now, &jobsView{Open: []*store.Job{r}, Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{completing}, Ends: []scheduler.Job{end}}})
+			if r.State != c.want {
+				t.Errorf("%s: it is %s", c.name, r.State)
+			}
+			if c.want == hpc.JobFailed && (r.Reason != "it was killed on a (signal 15) and may not be run again" || r.ExitCode != 143 || !r.Started.Equal(run.Began) || !r.Ended.Equal(run.Ended)) {
+				t.Errorf("%s: row %+v", c.name, r)
+			}
+		}
+	})
 	t.Run("a job that runs again after a requeue is in doubt for a while", func(t *testing.T) {
 		r := row()
 		running := scheduler.Job{ID: "1", State: hpc.JobRunning, Restarts: 1, Start: now}

@@ -57,8 +57,13 @@ func planRuns(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *run
 			}
 			continue
 		}
-		start := asWritten(e).Start
-		if another(open, start) {
+		told := toldEnd(row, e)
+		start := told.Start
+		forgotten := start.Before(e.Start) // the run that came to this end is the open one, or written down before
+		if forgotten && open == nil {
+			start = e.Start
+		}
+		if another(open, start) && !forgotten {
 			changed = append(changed, v.breakOff(now, row, open, start))
 			open = nil
 		}
@@ -69,7 +74,6 @@ func planRuns(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *run
 			e.Start = start
 			open = newRun(row, e, v)
 		}
-		told := asStopped(row, asWritten(e))
 		open.State, open.ExitCode = told.State, told.ExitCode
 		open.Final = !slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Task == e.Task && alive(j) }) &&
 			!slices.ContainsFunc(ends[i+1:], func(j scheduler.Job) bool { return j.Task == e.Task })
