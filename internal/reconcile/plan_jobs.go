@@ -105,6 +105,8 @@ func stale(v *jobsView, queue []scheduler.Job) bool {
 func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
 	if releaseForgotten(row, queue, v.Seen) {
 		row.Released = false // saved with the reason, which has changed
+	} else {
+		queue = sinceRelease(row, queue, v.Seen)
 	}
 	if !row.Wanted && len(queue) > 0 {
 		p.Stop = append(p.Stop, scheduler.Ref{ID: row.SchedID, Token: row.Token})
@@ -121,9 +123,9 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	case shown && !row.Missing.IsZero():
 		row.Missing = time.Time{}
 		p.Save = append(p.Save, row)
-	case waitsAgain(row, queue, v.Seen) && p.sights < sightsPerPass:
+	case goesOn(row, queue, v.Seen) && p.sights < sightsPerPass:
 		p.sights++
-		row.Sight = v.Seen.Begun
+		row.Sight = sight(row, queue, ends, v.Seen)
 		p.Save = append(p.Save, row)
 	case !shown:
 		p.miss(row, v)
@@ -145,8 +147,12 @@ func (p *jobsPlan) again(row *store.Job) {
 
 // sight is when the scheduler had a job for sure: not after the observation was
 // begun, for the controller may have started anew, and have lost the job, since.
+// One that was asked after its start has the job until the next start.
 // Ends of an array's tasks may be told by one that has forgotten the rest.
 func sight(row *store.Job, queue, ends []scheduler.Job, seen scheduler.Observation) time.Time {
+	if sure := seen.Boot.Add(bootGrain); len(queue) > 0 && seen.Begun.Before(sure) && askedAfterBoot(seen) {
+		return sure
+	}
 	if len(queue) > 0 {
 		return seen.Begun
 	}
@@ -194,7 +200,7 @@ func alive(j scheduler.Job) bool { return j.State != hpc.JobCompleting }
 
 // releaseForgotten tells whether a scheduler that crashed holds a job again that
 // was released before. What was seen held already before the crash is held by
-// its owner, and so is what was seen waiting since.
+// its owner, and so is what was seen waiting or running since.
 func releaseForgotten(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
 	if !row.Released || row.Token == "" || !startedSince(row, seen) {
 		return false
@@ -202,16 +208,37 @@ func releaseForgotten(row *store.Job, queue []scheduler.Job, seen scheduler.Obse
 	return slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
 }
 
-// sightsPerPass bounds the rows that one pass writes only to note that they wait
-// still after a new start of the controller: every job may.
+// sinceRelease is what the queue shows, but for the reason of a job that may have
+// been seen before it was released: it is no word on what its owner did since.
+func sinceRelease(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) []scheduler.Job {
+	if !row.Released || row.Token == "" || seen.Begun.After(row.Modified.Add(clockLimit)) ||
+		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held }) {
+		return queue
+	}
+	queue = slices.Clone(queue)
+	for i := range queue {
+		if queue[i].Held {
+			queue[i].Reason = row.Reason
+		}
+	}
+	return queue
+}
+
+// sightsPerPass bounds the rows that one pass writes only to note that they go on
+// after a new start of the controller: every job may.
 const sightsPerPass = 1000
 
-// waitsAgain tells whether a controller that was started since a job's last sight
-// has it waiting, unheld: who holds it from now on is its owner.
-func waitsAgain(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
-	return row.Released && row.Token != "" && startedSince(row, seen) && seen.Begun.After(seen.Boot.Add(bootGrain)) &&
-		slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.State == hpc.JobPending }) &&
-		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held })
+// goesOn tells whether a controller that was started since a job's last sight has
+// it waiting, unheld, or running: who holds it from now on is its owner.
+func goesOn(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
+	return row.Released && row.Token != "" && startedSince(row, seen) && askedAfterBoot(seen) && len(queue) > 0 &&
+		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held || j.State == hpc.JobCompleting })
+}
+
+// askedAfterBoot tells whether it was the controller which tells its start that
+// showed the queue. Both times are by its node's clock, the start in whole seconds.
+func askedAfterBoot(seen scheduler.Observation) bool {
+	return seen.Begun.After(seen.Boot.Add(time.Second))
 }
 
 // unsubmitted is for a row without an id of the scheduler's. One that was lost

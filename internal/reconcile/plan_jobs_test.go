@@ -120,6 +120,35 @@ func TestPlanJobs(t *testing.T) {
 			t.Error("it is released although its owner holds it")
 		}
 	})
+	t.Run("a job that runs, or that waits a second after the controller's start, was released for it", func(t *testing.T) {
+		for state, after := range map[hpc.JobState]time.Duration{hpc.JobRunning: time.Hour, hpc.JobPending: 2 * time.Second} {
+			r := row("1")
+			r.State, r.Sight = state, now.Add(-2*time.Hour)
+			boot := now.Add(-after)
+			shown := scheduler.Job{ID: "1", State: state}
+			plan([]*store.Job{r}, scheduler.Observation{Boot: boot, Queue: []scheduler.Job{shown}})
+			shown.State, shown.Held, shown.Reason = hpc.JobPending, true, "JobHeldUser"
+			if plan([]*store.Job{r}, scheduler.Observation{Boot: boot, Queue: []scheduler.Job{shown}}); !r.Released {
+				t.Errorf("seen %s %v after the start, it is released although its owner holds it", state, after)
+			}
+		}
+	})
+	t.Run("a job that was seen held before its release is released again by a controller that forgot that", func(t *testing.T) {
+		r := row("1")
+		r.Sight, r.Modified = now.Add(-2*time.Second), now // the release, while the controller was asked
+		held := scheduler.Job{ID: "1", State: hpc.JobPending, Held: true, Reason: "JobHeldUser"}
+		look := func(after, boot time.Duration) {
+			seen := scheduler.Observation{Begun: now.Add(after), Boot: now.Add(boot), Queue: []scheduler.Job{held}}
+			planJobs(now.Add(after), &jobsView{ClusterID: "c", Open: []*store.Job{r}, Seen: seen})
+		}
+		look(-time.Second, -time.Hour)
+		if !r.Released {
+			t.Fatal("it is released again")
+		}
+		if look(9*time.Second, 2*time.Second); r.Released {
+			t.Error("it waits for ever")
+		}
+	})
 	t.Run("an unwanted job is cancelled and never released", func(t *testing.T) {
 		r := row("1")
 		r.Released, r.Wanted = false, false
