@@ -129,6 +129,18 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})
+	t.Run("owners release what they put back into the queue held", func(t *testing.T) {
+		spec := script("ownrequeue", "sleep 60")
+		spec.Rerunable = true
+		id, err := c.scheduler().Submit(t.Context(), spec)
+		c.must("submit", err)
+		c.must("release", c.scheduler().Release(t.Context(), id))
+		c.queued(id, hpc.JobRunning)
+		c.in("manager", "20001:20001", "cd /; scontrol requeuehold "+id)
+		c.queued(id, hpc.JobPending)
+		c.in("manager", "20001:20001", "cd /; scontrol release "+id)
+		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
+	})
 	t.Run("what people submit is held while a budget is spent", func(t *testing.T) {
 		submit := func(options string) (id string) {
 			return strings.TrimSpace(c.in("manager", "20001:20001", "cd /tmp; sbatch --parsable -o /dev/null "+options+" --wrap true 2>/dev/null"))

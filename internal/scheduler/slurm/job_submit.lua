@@ -138,8 +138,9 @@ function slurm_job_modify(job, record, partitions, uid)
   if marked and record.priority == 0 and closed(record.partition, uid) then
     return slurm.ESLURM_ACCESS_DENIED
   end
-  -- A hold of its owner's sets the priority directly; ours, from the submission on, does not.
-  if ours(record.wckey) and record.priority == 0 and record.direct_set_prio == 0 then
+  -- A hold of its owner's sets the priority directly; ours, from the submission on, does
+  -- not. What was put back into the queue, held or not, was released before.
+  if ours(record.wckey) and record.priority == 0 and record.direct_set_prio == 0 and record.restart_cnt == 0 then
     return slurm.ESLURM_ACCESS_DENIED
   end
   return slurm.SUCCESS
