@@ -107,10 +107,12 @@ func (g *Guard) Stop(ctx context.Context, jobs ...scheduler.Ref) error {
 			ids = append(ids, job.ID)
 		}
 	}
-	if err := g.Journal.Bury(tokens...); err != nil || len(ids) == 0 {
+	// What fills the volume is to end although that cannot be written down.
+	err := g.Journal.Bury(tokens...)
+	if len(ids) == 0 {
 		return err
 	}
-	return g.Driver.Cancel(ctx, ids...)
+	return errors.Join(err, g.Driver.Cancel(ctx, ids...))
 }
 
 // Runs implements scheduler.Scheduler.

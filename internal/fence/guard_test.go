@@ -2,6 +2,7 @@ package fence
 
 import (
 	"errors"
+	"os"
 	"slices"
 	"testing"
 	"time"
@@ -100,6 +101,17 @@ func TestSubmissions(t *testing.T) {
 		again := spec("ehpct")
 		again.Attempt = 1
 		if _, err := g.Submit(t.Context(), again); !errors.Is(err, scheduler.ErrRejected) || len(queued(t, f)) != 0 {
+			t.Errorf("got %v, queued are %+v", err, queued(t, f))
+		}
+	})
+	t.Run("a job is cancelled although the volume takes nothing", func(t *testing.T) {
+		t.Parallel()
+		g, f := guard(t)
+		id, err := g.Submit(t.Context(), spec("ehpct"))
+		must(t, err)
+		path := g.Journal.jobPath("ehpct")
+		must(t, errors.Join(os.Remove(path), os.Mkdir(path, 0o700))) // root writes whatever may be written
+		if err := g.Stop(t.Context(), scheduler.Ref{ID: id, Token: "ehpct"}); err == nil || len(queued(t, f)) != 0 {
 			t.Errorf("got %v, queued are %+v", err, queued(t, f))
 		}
 	})
