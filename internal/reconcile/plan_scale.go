@@ -368,10 +368,6 @@ func (p *scalePlanner) free(n *store.Node) (b *bin, leaves bool) {
 // are to be had.
 func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
 	c.waiting = pack.over(c.waiting)
-	left, lacking := pack.put(c)
-	if left == 0 || !set.Grow {
-		return
-	}
 	most := p.Config.Settings.MaxNodes
 	if set.MaxNodes > 0 {
 		most = min(most, set.MaxNodes)
@@ -379,6 +375,16 @@ func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
 	fit := p.count(func(n *store.Node) bool {
 		return n.Queue == c.Queue && n.Wanted && newBin(n, n.InstanceType).holds(c.waiting) > 0
 	})
+	if c.Nodes > max(fit, most) { // nothing is short of it: a round's minimum does not wait for it
+		if set.Grow {
+			p.hopeless(pack, c, most)
+		}
+		return
+	}
+	left, lacking := pack.put(c)
+	if left == 0 || !set.Grow {
+		return
+	}
 	switch {
 	case lacking:
 		var why []offer
@@ -388,10 +394,17 @@ func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
 		p.hinderRows(c.last(left), true, shortage(why))
 	case fit >= c.Nodes:
 	case len(pack.holding(c.waiting)) == 0:
-		p.hinderRows(c.last(c.Count), false, fmt.Sprintf("it asks for %s on a node, those of queue %s have no more than: %s", c.waiting, c.Queue, sizes(pack.offers)))
-	case c.Nodes > most:
-		p.hinderRows(c.last(c.Count), false, fmt.Sprintf("it asks for %d nodes, queue %s grows to %d at most", c.Nodes, c.Queue, most))
+		p.hopeless(pack, c, most)
 	}
+}
+
+// hopeless is for jobs that the queue's nodes will never hold.
+func (p *scalePlanner) hopeless(pack *packing, c crowd, most int) {
+	why := fmt.Sprintf("it asks for %d nodes, queue %s grows to %d at most", c.Nodes, c.Queue, most)
+	if len(pack.holding(c.waiting)) == 0 {
+		why = fmt.Sprintf("it asks for %s on a node, those of queue %s have no more than: %s", c.waiting, c.Queue, sizes(pack.offers))
+	}
+	p.hinderRows(c.last(c.Count), false, why)
 }
 
 func (p *scalePlanner) hinderRows(rows []*store.Job, passing bool, why string) {

@@ -123,7 +123,12 @@ func TestWhatAQueueGrowsBy(t *testing.T) {
 		{"the last round was just now", func(v *scaleView) { v.wait(9, one); v.Config.Rounds["workq"] = now.Add(-119 * time.Second) }, ""},
 		{"the last round was long ago", func(v *scaleView) { v.wait(1, one); v.Config.Rounds["workq"] = now.Add(-120 * time.Second) }, "add 1"},
 		{"a job that is too large", func(v *scaleView) { v.wait(1, waiting{Cores: 5}) }, "tell the owner"},
-		{"a job of too many nodes", func(v *scaleView) { v.wait(1, waiting{Nodes: 9, Cores: 1}); v.Config.Settings.MaxNodes = 8 }, "add none, tell the owner"},
+		{"a job of too many nodes", func(v *scaleView) { v.wait(1, waiting{Nodes: 9, Cores: 1}); v.Config.Settings.MaxNodes = 8 }, "tell the owner"},
+		{"one that keeps no other from a round with a minimum", func(v *scaleView) {
+			v.wait(1, waiting{Nodes: 9, Cores: 1})
+			v.wait(1, one)
+			v.Own["workq"] = hpc.QueueScale{Grow: true, MaxNodes: 8, MinPerCycle: 2}
+		}, "add 1, tell the owner"},
 		{"a type that is not there any more", func(v *scaleView) { v.wait(1, one); v.Type = "gone" }, "tell the owner"},
 		{"a drained node is no room", func(v *scaleView) {
 			v.more(1, hpc.NodeRunning)
