@@ -351,6 +351,13 @@ func TestTheWaitingJobsOfAScheduler(t *testing.T) {
 	array := pending("7", "Resources")
 	array.Array = "7"
 	task := scheduler.Job{ID: "7_1", Array: "7", Task: "1", State: hpc.JobRunning, Queue: "workq"}
+	// Submitted on a node: what the scheduler tells of it is all that is known.
+	many, few, none := pending("11", "Resources"), pending("12", "Resources"), pending("13", "Priority")
+	many.Array, many.Tasks, many.Cores = "11", 40, 7
+	few.Array, few.Tasks, few.AtOnce, few.Cores = "12", 40, 3, 8
+	none.Array, none.Tasks, none.AtOnce = "13", 40, 1
+	fewRuns := scheduler.Job{ID: "12_1", Array: "12", Task: "1", State: hpc.JobRunning, Queue: "workq"}
+	noneRuns := scheduler.Job{ID: "13_1", Array: "13", Task: "1", State: hpc.JobRunning, Queue: "workq"}
 	held := pending("8", "JobHeldUser")
 	held.Held = true
 	byHand := pending("9", "Resources")
@@ -361,12 +368,15 @@ func TestTheWaitingJobsOfAScheduler(t *testing.T) {
 		{SchedID: "7", Token: "c", Wanted: true, Ends: 2, Spec: hpc.JobSpec{Array: "1-10"}},
 	}
 	got := waitingJobs(rows, scheduler.Observation{
-		Queue: []scheduler.Job{byHand, pending("1", "Resources"), pending("2", "Resources"), pending("3", "Priority"), pending("4", "Dependency"), held, array, task},
-		Ends:  []scheduler.Job{{ID: "7_2", Array: "7", Task: "2"}},
+		Queue: []scheduler.Job{byHand, pending("1", "Resources"), pending("2", "Resources"), pending("3", "Priority"), pending("4", "Dependency"), held, array, task,
+			many, few, fewRuns, none, noneRuns},
+		Ends: []scheduler.Job{{ID: "7_2", Array: "7", Task: "2"}},
 	}, nil)
 	want := []crowd{
 		{waiting{Queue: "workq", Nodes: 3, Cores: 3, MemoryMB: 34, GPUs: 1, Whole: true}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 2, Cores: 6, MemoryMB: 100, GPUs: 1}, 1, nil},
+		{waiting{Queue: "workq", Nodes: 1, Cores: 8, Spread: true}, 2, nil},
+		{waiting{Queue: "workq", Nodes: 1, Cores: 7, Spread: true}, 40, nil},
 		{waiting{Queue: "workq", Nodes: 1, Cores: 2, Spread: true}, 1, nil},
 		{waiting{Queue: "workq", Nodes: 1, Cores: 1}, 6, nil},
 	}

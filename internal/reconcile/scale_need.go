@@ -79,10 +79,13 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[stri
 			byID[row.SchedID] = row
 		}
 	}
-	parts, ends := map[string]int{}, byRow(seen.Ends)
+	parts, running, ends := map[string]int{}, map[string]int{}, byRow(seen.Ends)
 	for _, j := range seen.Queue {
 		if j.Task != "" {
 			parts[rowID(j)]++
+		}
+		if j.Task != "" && j.State != hpc.JobPending {
+			running[rowID(j)]++
 		}
 	}
 	at := map[waiting]int{}
@@ -92,9 +95,15 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[stri
 		if !waits(j, row, leaving) {
 			continue
 		}
-		count := 1
-		if row != nil && j.Array != "" && j.Task == "" {
+		count := max(1, j.Tasks)
+		if row != nil && j.Array != "" && j.Task == "" && j.Tasks == 0 {
 			count = max(1, tasks(row)-row.Ends-len(ends[row.SchedID])-parts[row.SchedID])
+		}
+		if j.AtOnce > 0 {
+			count = min(count, j.AtOnce-running[rowID(j)])
+		}
+		if count <= 0 {
+			continue // the others of its array are as many as may run
 		}
 		what := asked(row, j)
 		i, known := at[what]

@@ -110,6 +110,8 @@ type Job struct {
 	Nodes    []string // hostnames, expanded
 	Cores    int
 	Asks     Ask // while it waits
+	Tasks    int // of an array's waiting part: how many there are; 0 if the engine does not tell
+	AtOnce   int // likewise: how many tasks may run at the same time; 0 for any number
 	Restarts int
 	ExitCode int // 0-255, 128+signal when killed; of what the engine itself ended, such as by its walltime, what it tells
 	Submit   time.Time

@@ -75,6 +75,9 @@ func TestTheQueueIsRead(t *testing.T) {
 	if want := (scheduler.Ask{Nodes: 2, Cores: 3, MemoryMB: 4608, GPUs: 1, Whole: true}); array.Asks != want {
 		t.Errorf("it asks for %+v, want %+v", array.Asks, want)
 	}
+	if array.Tasks != 5 || array.AtOnce != 0 || task.Tasks != 0 || plain.Tasks != 0 {
+		t.Errorf("tasks that wait: %d (%d at once), of the task %d, of the plain job %d", array.Tasks, array.AtOnce, task.Tasks, plain.Tasks)
+	}
 	if want := (scheduler.Ask{Nodes: 1, Cores: 1}); plain.Asks != want || task.Asks != (scheduler.Ask{}) {
 		t.Errorf("the plain job asks for %+v, want %+v; the task that runs for %+v", plain.Asks, want, task.Asks)
 	}
@@ -83,6 +86,23 @@ func TestTheQueueIsRead(t *testing.T) {
 	}
 	if plain.ID != "5" || plain.Array != "" || !plain.Start.IsZero() || plain.Priority != 4294901757 {
 		t.Errorf("the plain job is %+v", plain)
+	}
+}
+
+func TestTheTasksOfAnArrayThatWait(t *testing.T) {
+	t.Parallel()
+	for list, want := range map[string][2]int{"1-5": {5, 0}, "1,3,9": {3, 0}, "1-9:2,12,15-20%3": {12, 3}, "0-1000%50": {1001, 50},
+		"7%1": {1, 1}, "1,3,5,...": {0, 0}, "1,3,...%4": {0, 4}} {
+		var p fieldParser
+		if count, atOnce := p.tasks(list); count != want[0] || atOnce != want[1] || p.err != nil {
+			t.Errorf("%s: %d tasks, %d at once (%v), want %v", list, count, atOnce, p.err, want)
+		}
+	}
+	for _, list := range []string{"a-b", "1-", "1-2:x", "1%"} {
+		var p fieldParser
+		if p.tasks(list); p.err == nil {
+			t.Errorf("%s is taken", list)
+		}
 	}
 }
 

@@ -109,6 +109,9 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	}
 	if job.State == hpc.JobPending {
 		job.Asks = p.asks(f[fTres], f[fShare])
+		if job.Array != "" && job.Task == "" {
+			job.Tasks, job.AtOnce = p.tasks(f[fTask])
+		}
 	} else {
 		job.Start = p.time(f[fStart]) // before the start it is a forecast
 	}
@@ -175,6 +178,32 @@ func (p *fieldParser) time(text string) time.Time {
 	t, err := time.ParseInLocation(timeLayout, text, time.UTC)
 	p.keep(err)
 	return t
+}
+
+// tasks counts an array's tasks in a list such as "1-9:2,12,15-20%3", which ends
+// with how many may run at the same time. One that squeue cut short tells nothing.
+func (p *fieldParser) tasks(list string) (count, atOnce int) {
+	list, limit, limited := strings.Cut(list, "%")
+	if limited {
+		atOnce = p.number(limit)
+	}
+	if strings.Contains(list, "...") {
+		return 0, atOnce
+	}
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, several := strings.Cut(part, "-")
+		if !several {
+			count++
+			continue
+		}
+		last, step, stepped := strings.Cut(last, ":")
+		from, to, by := p.number(first), p.number(last), 1
+		if stepped {
+			by = max(1, p.number(step))
+		}
+		count += max(0, (to-from)/by+1)
+	}
+	return count, atOnce
 }
 
 // asks reads a list such as "cpu=9,mem=18G,node=2,billing=9".
