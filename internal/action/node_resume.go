@@ -74,6 +74,9 @@ func replaceAgain(ctx context.Context, tx store.Tx, c *store.Cluster, queues map
 
 // resumable refuses what the scheduler could not put back into service.
 func resumable(n *store.Node) (api.Code, string) {
+	if n.ReclaimPhase != hpc.NotReclaimed {
+		return takenBack(n) // and stays drained
+	}
 	if !n.Wanted || n.Status != hpc.NodeRunning {
 		return api.InvalidNodeStatus, fmt.Sprintf("is %s, it can be resumed while it is %s", n.Status, hpc.NodeRunning)
 	}

@@ -58,9 +58,13 @@ func reclaimable(n *store.Node) (api.Code, string) {
 	case !n.SpotStrategy.Preemptible():
 		return api.InvalidOpt, "is not preemptible; AddNodes makes one that is, with ComputeSpotStrategy"
 	case n.ReclaimPhase != hpc.NotReclaimed:
-		return api.InvalidNodeStatus, "is taken back already, at " + stamp(n.Reclaim)
+		return takenBack(n)
 	case n.Status == hpc.NodeUninit || !n.Wanted:
 		return api.InvalidNodeStatus, fmt.Sprintf("is %s, it has no machine or is about to lose it", n.Status)
 	}
 	return api.Code{}, ""
+}
+
+func takenBack(n *store.Node) (api.Code, string) {
+	return api.InvalidNodeStatus, "is taken back already, at " + stamp(n.Reclaim)
 }

@@ -314,6 +314,9 @@ func TestWhatIsNotReclaimed(t *testing.T) {
 	if err := m.reclaim(t, n, "100"); err == nil || codeOf(t, err) != "InvalidNodeStatus" && codeOf(t, err) != "ComputeNotFound" {
 		t.Errorf("a second time: %v", err)
 	}
+	if err := call(t, m.Plane, "ResumeNodes", "ClusterId", m.id, "Instance.1.Id", n.ID); err == nil || codeOf(t, err) != "InvalidNodeStatus" || !strings.Contains(err.Error(), "taken back") {
+		t.Errorf("put back into service: %v", err)
+	}
 	m.Service.Reclaims = false
 	if err := m.reclaim(t, n, "0"); err == nil || codeOf(t, err) != "InvalidOpt" || !strings.Contains(err.Error(), "provider") {
 		t.Errorf("by a provider that cannot: %v", err)
