@@ -191,6 +191,25 @@ func TestAJobThatMayNotRunAgainFailsWithItsNode(t *testing.T) {
 	}
 }
 
+func TestTheLogKnowsNotWhetherAJobSubmittedOnANodeMayRunAgain(t *testing.T) {
+	t.Parallel()
+	m := openMarket(t, Options{})
+	m.last(time.Hour)
+	n := m.spot(t)
+	sched := m.w.SchedulerOf(m.id)
+	sched.Guarded(schedfake.Fence{}) // it claims nothing
+	id, err := sched.Submit(t.Context(), hpc.JobSpec{Token: "strange", Script: "true", UID: 20000})
+	must(t, err)
+	must(t, sched.Release(t.Context(), id))
+	m.untilState(t, m.id, id, "RUNNING")
+	must(t, m.reclaim(t, n, "0"))
+	m.replaced(t, n)
+	m.saw(t, []string{n.Hostname, "is given back", "submitted on a node those that may run again are requeued: " + id})
+	if m.told(t, m.id, "requeued jobs") {
+		t.Error("the log says that it was requeued")
+	}
+}
+
 func TestANoticeOutlivesTheService(t *testing.T) {
 	t.Parallel()
 	for _, at := range []string{"after reclaim", "after note notice", "after drain for notice", "before requeue jobs", "after requeue jobs", "before give back", "after give back", "before release"} {

@@ -154,18 +154,19 @@ func (ctl *Control) jobsOn(ctx context.Context, sched scheduler.Scheduler, c *st
 	if err != nil {
 		return "", err
 	}
-	var again, fail []string
+	var again, fail, others []string
 	for _, j := range seen.Queue {
 		if j.State == hpc.JobCompleting || !slices.Contains(j.Nodes, n.Hostname) {
 			continue
 		}
-		final := slices.ContainsFunc(rows, func(row *store.Job) bool {
-			return row.SchedID == rowID(j) && row.Token != "" && !row.Spec.Rerunable
-		})
-		if final {
-			fail = append(fail, j.ID)
-		} else {
+		i := slices.IndexFunc(rows, func(row *store.Job) bool { return row.SchedID == rowID(j) && row.Token != "" })
+		switch {
+		case i < 0: // the scheduler does not tell how it was submitted
+			others = append(others, j.ID)
+		case rows[i].Spec.Rerunable:
 			again = append(again, j.ID)
+		default:
+			fail = append(fail, j.ID)
 		}
 	}
 	if len(again) > 0 {
@@ -173,6 +174,9 @@ func (ctl *Control) jobsOn(ctx context.Context, sched scheduler.Scheduler, c *st
 	}
 	if len(fail) > 0 {
 		said += "; jobs that may not run again fail: " + strings.Join(fail, ", ")
+	}
+	if len(others) > 0 {
+		said += "; of jobs submitted on a node those that may run again are requeued: " + strings.Join(others, ", ")
 	}
 	return said, nil
 }
