@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"time"
 
@@ -77,12 +78,13 @@ func (s *Service) DescribePrice(_ context.Context, q *api.DescribePriceRequest) 
 	}
 	a := &api.DescribePriceResponse{}
 	var sum hpc.Money
-	for _, c := range q.Commodities {
+	for i, c := range q.Commodities {
+		at := fmt.Sprintf("Commodities.%d.", i+1)
 		t, known := s.Config.InstanceType(c.InstanceType)
 		if !known {
-			return nil, api.InvalidParams.Errorf("cannot %s: Commodities: InstanceType %q is none that there is", attempt, c.InstanceType)
+			return nil, api.InvalidParams.Errorf("cannot %s: %sInstanceType %q is none that there is", attempt, at, c.InstanceType)
 		}
-		total, err := priceOver(attempt, hpc.MoneyOf(t.Price), []times{{"Commodities: Amount", c.Amount}, {"Commodities: Period", c.Period}}, q.PriceUnit)
+		total, err := priceOver(attempt, hpc.MoneyOf(t.Price), []times{{at + "Amount", c.Amount}, {at + "Period", c.Period}}, q.PriceUnit)
 		if err != nil {
 			return nil, err
 		}

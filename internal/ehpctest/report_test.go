@@ -195,7 +195,9 @@ func TestPrices(t *testing.T) {
 		{"an unknown image", "DescribeImagePrice", "ImageId=m-2&PriceUnit=Hour&SkuCode=ECS&Amount=1&Period=1", "ImageNotFound", "ImageId"},
 		{"no amount", "DescribeImagePrice", "ImageId=m-1&PriceUnit=Hour&SkuCode=ECS&Amount=0&Period=1", "InvalidParams", "Amount"},
 		{"an unknown unit", "DescribeImagePrice", "ImageId=m-1&PriceUnit=Day&SkuCode=ECS&Amount=1&Period=1", "InvalidParams", "PriceUnit"},
-		{"an unknown type", "DescribePrice", "PriceUnit=Hour&Commodities.1.InstanceType=none&Commodities.1.NodeType=Compute&Commodities.1.Amount=1&Commodities.1.Period=1", "InvalidParams", "InstanceType"},
+		{"an unknown type", "DescribePrice", "PriceUnit=Hour&Commodities.1.InstanceType=none&Commodities.1.NodeType=Compute&Commodities.1.Amount=1&Commodities.1.Period=1", "InvalidParams", "Commodities.1.InstanceType"},
+		{"no period of the second", "DescribePrice", "PriceUnit=Hour&Commodities.1.InstanceType=ecs.n1.tiny&Commodities.1.NodeType=Compute&Commodities.1.Amount=1&Commodities.1.Period=1&" +
+			"Commodities.2.InstanceType=ecs.n1.tiny&Commodities.2.NodeType=Compute&Commodities.2.Amount=1&Commodities.2.Period=0", "InvalidParams", "Commodities.2.Period is 0"},
 		{"no nodes", "DescribePrice", "PriceUnit=Hour", "", "Commodities"},
 	} {
 		in, err := url.ParseQuery(c.params)
