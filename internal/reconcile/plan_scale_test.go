@@ -202,6 +202,17 @@ func TestAnObservationThatFailedCountsAsBusy(t *testing.T) {
 	}
 }
 
+func TestADrainedNodeIsSaidToStayForThat(t *testing.T) {
+	t.Parallel()
+	v := scaleViewOf(1)
+	v.Explain = true
+	v.Sched["compute001"] = scheduler.Node{State: scheduler.NodeDrained, Reason: "broken fan"}
+	steps := planScale(time.Unix(1_000_000, 0), v)
+	if !slices.ContainsFunc(steps, func(s scaleStep) bool { return s.Act == leaveNode && s.Reason == "it is drained: broken fan" }) {
+		t.Errorf("%+v", steps)
+	}
+}
+
 func TestWhatWasToldIsNotRepeated(t *testing.T) {
 	t.Parallel()
 	v := scaleViewOf(2)

@@ -79,6 +79,8 @@ func (p *scalePlanner) busy(n *store.Node) string {
 	switch {
 	case p.isExcluded(n):
 		return "ExcludeNodes names it"
+	case (s.State == scheduler.NodeDrained || s.State == scheduler.NodeDraining) && s.Reason != idleReason:
+		return "it is drained: " + s.Reason
 	case n.Status != hpc.NodeRunning || s.State != scheduler.NodeIdle && !drained || s.CoresUsed > 0:
 		return "it is not idle"
 	case p.needed[n] != "":
