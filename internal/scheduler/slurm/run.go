@@ -30,7 +30,7 @@ type call struct {
 
 // environment makes the commands' output the same everywhere.
 var environment = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C.UTF-8", "TZ=UTC", "HOME=/", "SLURM_TIME_FORMAT=standard",
-	"SLURM_BITSTR_LEN=0"} // an array's tasks are told whole
+	"SLURM_BITSTR_LEN=1024"} // of an array's tasks more is told than 64 characters, and not without end
 
 // run runs a command and returns its output. A failure is ErrUnavailable if the
 // controller does not answer, else ErrRejected with the command's words.
