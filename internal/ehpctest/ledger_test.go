@@ -217,14 +217,15 @@ func TestEachRunIsWrittenDownOnce(t *testing.T) {
 func TestNodesAreChargedWhileTheyAreThere(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})
-	dir := t.TempDir()
-	p := Start(t, w, Options{Dir: dir})
+	dir, patient := t.TempDir(), limits // a busy machine is not to make nodes anew
+	patient.Silent, patient.Join, patient.Agent = time.Minute, time.Minute, time.Minute
+	p := Start(t, w, Options{Dir: dir, Limits: patient})
 	id := withAccount(t, w, p, 2)
 	must(t, call(t, p, "AddQueue", "ClusterId", id, "QueueName", "night"))
 	must(t, call(t, p, "SetQueue", "ClusterId", id, "QueueName", "night", "Node.1.Name", "compute001"))
 	p.Kill()
 	time.Sleep(50 * time.Millisecond)
-	p = Start(t, w, Options{Dir: dir})
+	p = Start(t, w, Options{Dir: dir, Limits: patient})
 	must(t, call(t, p, "DeleteNodes", "ClusterId", id, "Instance.1.Id", p.Nodes(t, id)[slices.IndexFunc(p.Nodes(t, id), func(n api.ListNodesNoPagingNodeInfo) bool { return n.HostName == "compute000" })].Id))
 	p.Until(t, "the node is gone", func() bool { return len(p.Nodes(t, id)) == 3 })
 	spans, err := p.Store.Read().AllSpans(t.Context(), id)

@@ -103,6 +103,7 @@ func stale(v *jobsView, queue []scheduler.Job) bool {
 
 // follow brings one open row to what was observed of it.
 func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
+	queue = withoutEnded(row, queue, ends)
 	if releaseForgotten(row, queue, v.Seen) {
 		row.Released = false // saved with the reason, which has changed
 	} else {
@@ -137,6 +138,25 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
 		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node
 	}
+}
+
+// withoutEnded is what the queue shows of a row, without what has ended for sure:
+// a controller that was killed has the end on record, and may show the job running
+// until it asks the node, which takes minutes. Once the row has ended it is stopped,
+// see cameBack.
+func withoutEnded(row *store.Job, queue, ends []scheduler.Job) []scheduler.Job {
+	if row.Token == "" {
+		return queue
+	}
+	ended := func(j scheduler.Job) bool {
+		return j.State == hpc.JobRunning && slices.ContainsFunc(ends, func(e scheduler.Job) bool {
+			return e.Task == j.Task && e.Start.Equal(j.Start) && e.State != hpc.JobNodeFail && e.Run != nil && e.Run.Over()
+		})
+	}
+	if !slices.ContainsFunc(queue, ended) {
+		return queue
+	}
+	return slices.DeleteFunc(slices.Clone(queue), ended)
 }
 
 // again has a job submitted again that ended without having begun.

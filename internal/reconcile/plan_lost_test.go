@@ -175,6 +175,29 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			t.Errorf("it ran from %v to %v", r.Started, r.Ended)
 		}
 	})
+	t.Run("a job whose end is on record has ended though the controller takes it for running", func(t *testing.T) {
+		start := now.Add(-5 * time.Second)
+		for _, c := range []struct {
+			name   string
+			change func(e, j *scheduler.Job, r *store.Job)
+			ended  bool
+		}{
+			{"as it does after a kill", func(e, j *scheduler.Job, r *store.Job) {}, true},
+			{"but not if it runs again", func(e, j *scheduler.Job, r *store.Job) { j.Start = now }, false},
+			{"nor if its node failed", func(e, j *scheduler.Job, r *store.Job) { e.State = hpc.JobNodeFail }, false},
+			{"nor if others submitted it, who may run it again", func(e, j *scheduler.Job, r *store.Job) { r.Token, e.Run = "", nil }, false},
+		} {
+			r := row()
+			e := scheduler.Job{ID: "1", Token: r.Token, State: hpc.JobCompleted, Start: start, End: now.Add(-time.Second), Nodes: []string{"a"},
+				Run: &hpc.Run{Began: start, Ended: now.Add(-time.Second)}}
+			j := scheduler.Job{ID: "1", Token: r.Token, State: hpc.JobRunning, Start: start, Nodes: []string{"a"}}
+			c.change(&e, &j, r)
+			p := planJobs(now, &jobsView{Open: []*store.Job{r}, Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{j}, Ends: []scheduler.Job{e}}})
+			if r.Ended.IsZero() == c.ended || c.ended && (r.State != hpc.JobCompleted || len(p.Ledger.Runs) != 1 || !p.Ledger.Runs[0].Final) {
+				t.Errorf("%s: %+v, its runs %+v", c.name, r, p.Ledger.Runs)
+			}
+		}
+	})
 	t.Run("a job that was killed by a scheduler that had forgotten it has failed, and says why", func(t *testing.T) {
 		run := hpc.Run{Host: "a", Began: now.Add(-time.Minute), Ended: now.Add(-2 * time.Second), ExitCode: 143, Killed: "signal 15"}
 		for _, c := range []struct {

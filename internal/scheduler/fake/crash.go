@@ -52,8 +52,8 @@ func (x Fence) kill(j *job) {
 
 // Crash kills the controller, and starts it with the state it wrote down so long
 // ago. As Slurm does, it forgets what was submitted since, holds what was
-// released since, begins again what began or ended since, and keeps the ends
-// that it told.
+// released since, begins again what began since, keeps the ends that it told, and
+// takes what ran then and has ended since for running.
 func (f *Fake) Crash(ago time.Duration) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -64,14 +64,33 @@ func (f *Fake) Crash(ago time.Duration) {
 	for _, j := range f.past {
 		if j.view.End.After(saved) && !j.view.Submit.After(saved) {
 			f.jobs = append(f.jobs, j)
-			j.view.State, j.view.End, j.view.ExitCode = hpc.JobPending, time.Time{}, 0
-			j.view.Start, j.view.Nodes = time.Time{}, nil
-			j.hold(saved)
+			f.unend(j, saved)
 		}
 	}
-	f.past = slices.DeleteFunc(f.past, func(j *job) bool { return j.view.State == hpc.JobPending })
+	f.past = slices.DeleteFunc(f.past, func(j *job) bool { return !j.view.State.Ended() })
 	f.stopped, f.boot = false, time.Now()
 	f.place()
+}
+
+// unend takes a job that has ended for what it was before.
+func (f *Fake) unend(j *job, saved time.Time) {
+	var nodes []*node
+	for _, name := range j.view.Nodes {
+		if n := f.find(name); n != nil && !n.down && n.cores-n.used >= perNode(j.spec) {
+			nodes = append(nodes, n)
+		}
+	}
+	j.view.End, j.view.ExitCode = time.Time{}, 0
+	if len(nodes) > 0 && len(nodes) == len(j.view.Nodes) && !j.view.Start.After(saved) && j.view.State != hpc.JobNodeFail {
+		j.view.State = hpc.JobRunning
+		j.nodes, j.timer = nodes, time.NewTimer(0) // without a process
+		for _, n := range nodes {
+			n.used += perNode(j.spec)
+		}
+		return
+	}
+	j.view.State, j.view.Start, j.view.Nodes = hpc.JobPending, time.Time{}, nil
+	j.hold(saved)
 }
 
 // restore puts a queued job back to what it was.
