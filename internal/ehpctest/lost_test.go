@@ -82,6 +82,9 @@ func chaos(t *testing.T, r *rand.Rand, jobs int, unfenced *[]string) {
 	}
 	var rows []api.ListJobsJobInfo
 	p.Until(t, "every job has ended", func() bool {
+		if unfenced != nil { // nothing else tells that a job has ended which the controller takes for running
+			s.AskNodes()
+		}
 		rows = p.jobs(t, id)
 		open := 0
 		for _, j := range rows {

@@ -83,7 +83,7 @@ func (f *Fake) unend(j *job, saved time.Time) {
 	j.view.End, j.view.ExitCode = time.Time{}, 0
 	if len(nodes) > 0 && len(nodes) == len(j.view.Nodes) && !j.view.Start.After(saved) && j.view.State != hpc.JobNodeFail {
 		j.view.State = hpc.JobRunning
-		j.nodes, j.timer = nodes, time.NewTimer(0) // without a process
+		j.nodes, j.timer, j.missing = nodes, time.NewTimer(0), true
 		for _, n := range nodes {
 			n.used += perNode(j.spec)
 		}
@@ -91,6 +91,23 @@ func (f *Fake) unend(j *job, saved time.Time) {
 	}
 	j.view.State, j.view.Start, j.view.Nodes = hpc.JobPending, time.Time{}, nil
 	j.hold(saved)
+}
+
+// AskNodes has the controller find out which jobs that it takes for running have
+// ended, as Slurm does after minutes.
+func (f *Fake) AskNodes() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, j := range slices.Clone(f.jobs) {
+		switch {
+		case !j.missing:
+		case j.spec.Rerunable:
+			f.requeue(j)
+		default:
+			f.end(j, hpc.JobNodeFail, 1)
+		}
+	}
+	f.place()
 }
 
 // restore puts a queued job back to what it was.

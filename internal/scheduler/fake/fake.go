@@ -46,6 +46,7 @@ type job struct {
 	nodes   []*node
 	timer   *time.Timer
 	claimed hpc.Run // its run, once it was told to begin
+	missing bool    // it is taken for running, and has ended
 }
 
 type node struct {

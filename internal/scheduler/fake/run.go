@@ -120,7 +120,7 @@ func (f *Fake) vacate(j *job) {
 	for _, n := range j.nodes {
 		n.used -= perNode(j.spec)
 	}
-	j.nodes = nil
+	j.nodes, j.missing = nil, false
 	if j.timer != nil {
 		j.timer.Stop()
 		j.timer = nil
