@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -140,49 +139,10 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	}
 }
 
-// withoutEnded is what the queue shows of a row, without what has ended for sure:
-// a controller that was killed has the end on record, and may show the job running
-// until it asks the node, which takes minutes. Once the row has ended it is stopped,
-// see cameBack.
-func withoutEnded(row *store.Job, queue, ends []scheduler.Job) []scheduler.Job {
-	if row.Token == "" {
-		return queue
-	}
-	ended := func(j scheduler.Job) bool {
-		return j.State == hpc.JobRunning && slices.ContainsFunc(ends, func(e scheduler.Job) bool {
-			return e.Task == j.Task && e.Start.Equal(j.Start) && e.State != hpc.JobNodeFail && e.Run != nil && e.Run.Over()
-		})
-	}
-	if !slices.ContainsFunc(queue, ended) {
-		return queue
-	}
-	return slices.DeleteFunc(slices.Clone(queue), ended)
-}
-
 // again has a job submitted again that ended without having begun.
 func (p *jobsPlan) again(row *store.Job) {
 	resubmit(row)
 	p.Lines = append(p.Lines, fmt.Sprintf("a node could not start job %s, it is submitted again", row.PublicID))
-}
-
-// sight is when the scheduler had a job for sure: not after the observation was
-// begun, for the controller may have started anew, and have lost the job, since.
-// One that was asked after its start has the job until the next start.
-// Ends of an array's tasks may be told by one that has forgotten the rest.
-func sight(row *store.Job, queue, ends []scheduler.Job, seen scheduler.Observation) time.Time {
-	if sure := seen.Boot.Add(bootGrain); len(queue) > 0 && seen.Begun.Before(sure) && askedAfterBoot(seen) {
-		return sure
-	}
-	if len(queue) > 0 {
-		return seen.Begun
-	}
-	last := row.Sight
-	for _, e := range ends {
-		if e.End.After(last) {
-			last = e.End
-		}
-	}
-	return last
 }
 
 // followRuns writes down what was observed of a row's runs.
@@ -217,49 +177,6 @@ func (p *jobsPlan) cameBack(now time.Time, row *store.Job, queue []scheduler.Job
 
 // alive tells whether an observed job runs or may run.
 func alive(j scheduler.Job) bool { return j.State != hpc.JobCompleting }
-
-// releaseForgotten tells whether a scheduler that crashed holds a job again that
-// was released before. What was seen held already before the crash is held by
-// its owner, and so is what was seen waiting or running since.
-func releaseForgotten(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
-	if !row.Released || row.Token == "" || !startedSince(row, seen) {
-		return false
-	}
-	return slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held && j.Reason != row.Reason })
-}
-
-// sinceRelease is what the queue shows, but for the reason of a job that may have
-// been seen before it was released: it is no word on what its owner did since.
-func sinceRelease(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) []scheduler.Job {
-	if !row.Released || row.Token == "" || seen.Begun.After(row.Modified.Add(clockLimit)) ||
-		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held }) {
-		return queue
-	}
-	queue = slices.Clone(queue)
-	for i := range queue {
-		if queue[i].Held {
-			queue[i].Reason = row.Reason
-		}
-	}
-	return queue
-}
-
-// sightsPerPass bounds the rows that one pass writes only to note that they go on
-// after a new start of the controller: every job may.
-const sightsPerPass = 1000
-
-// goesOn tells whether a controller that was started since a job's last sight has
-// it waiting, unheld, or running: who holds it from now on is its owner.
-func goesOn(row *store.Job, queue []scheduler.Job, seen scheduler.Observation) bool {
-	return row.Released && row.Token != "" && startedSince(row, seen) && askedAfterBoot(seen) && len(queue) > 0 &&
-		!slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Held || j.State == hpc.JobCompleting })
-}
-
-// askedAfterBoot tells whether it was the controller which tells its start that
-// showed the queue. Both times are by its node's clock, the start in whole seconds.
-func askedAfterBoot(seen scheduler.Observation) bool {
-	return seen.Begun.After(seen.Boot.Add(time.Second))
-}
 
 // unsubmitted is for a row without an id of the scheduler's. One that was lost
 // and is to be submitted again waits for that; an accepted job whose request was
@@ -343,8 +260,10 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	if slices.ContainsFunc(ends, func(e scheduler.Job) bool { return e.Task == "" }) {
 		row.Ends = max(row.Ends, tasks(row)-len(queue)) // one end for all tasks that had not started
 	}
+	var last scheduler.Job
 	for _, e := range ends {
 		e = toldEnd(row, e)
+		last = e
 		takeJob(row, e)
 		if e.State == hpc.JobNodeFail && e.Run != nil && e.Run.Killed != "" {
 			row.Reason = e.Run.Killed // says more than the scheduler's word
@@ -361,10 +280,8 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
-		end := ends[len(ends)-1]
-		last := toldEnd(row, end)
 		row.State, row.Ended = endState(row, last), last.End
-		if last.Reason != end.Reason {
+		if last.Reason != ends[len(ends)-1].Reason {
 			row.Reason = last.Reason // which the queue does not tell
 		}
 		if last.Array == "" && !last.Start.IsZero() {
@@ -376,14 +293,6 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 		row.State, row.Ended = hpc.JobNodeFail, now
 	}
 	return !sameJob(&before, row)
-}
-
-// over tells whether ends are a job's last word. They are told once and before
-// the nodes have been cleared, while the queue still shows the job completing;
-// only a job whose node failed may go back to the queue after that.
-func over(queue, ends []scheduler.Job) bool {
-	return !slices.ContainsFunc(queue, alive) &&
-		(len(queue) == 0 || !slices.ContainsFunc(ends, func(j scheduler.Job) bool { return j.State == hpc.JobNodeFail }))
 }
 
 func sameJob(a, b *store.Job) bool {
@@ -438,81 +347,4 @@ func queueState(jobs []scheduler.Job) hpc.JobState {
 		}
 	}
 	return hpc.JobPending
-}
-
-// toldEnd is an end of a row's job by all that is known of it.
-func toldEnd(row *store.Job, e scheduler.Job) scheduler.Job {
-	if neverBegan(row, e) {
-		e.State = unbegun
-		return e
-	}
-	return asForgotten(row, asStopped(row, asWritten(e)))
-}
-
-// unbegun is how a job ends that its scheduler calls failed and whose script has
-// not begun. No row keeps it: the job is submitted again.
-const unbegun hpc.JobState = "UNBEGUN"
-
-// neverBegan tells whether a job failed that claimed no run. Its node could not
-// start the script: for a busy one, Slurm may launch a job twice, and remove its
-// script in the second attempt before the first has come to it. Where its
-// directory is missing, another attempt would not help.
-func neverBegan(row *store.Job, e scheduler.Job) bool {
-	return row.Wanted && row.Token != "" && strings.EqualFold(e.Token, row.Token) && e.Run == nil && (e.Array == "" || e.Task != "") &&
-		e.State == hpc.JobFailed && e.ExitCode != hpc.ExitNotLaunched && row.Attempt < refusals
-}
-
-// endGrain is how exactly schedulers tell when a job ended.
-const endGrain = time.Second
-
-// asForgotten is the end of a job that may not run again and was started again
-// all the same, by a scheduler that had forgotten its run: whatever ended that
-// start, the job has failed since its run was killed, and nobody cancelled it.
-func asForgotten(row *store.Job, e scheduler.Job) scheduler.Job {
-	r := e.Run
-	if !row.Wanted || row.Spec.Rerunable || r == nil || !r.Over() || r.Killed == "" || !r.Began.Add(sameStart).Before(e.Start) {
-		return e
-	}
-	if e.State == hpc.JobFailed || e.State == hpc.JobCancelled {
-		e.State, e.ExitCode, e.Reason, e.Start, e.End = hpc.JobFailed, r.ExitCode, notAgain(*r), r.Began, r.Ended
-	}
-	return e
-}
-
-// asWritten is an end as its run was written down, where that says more than the
-// scheduler: a script that came to its end did, whatever happened to its node.
-func asWritten(e scheduler.Job) scheduler.Job {
-	if e.Run == nil || !e.Run.Over() || e.Run.Killed != "" {
-		return e
-	}
-	early := e.Run.Ended.Add(endGrain).Before(e.End) // cancelled once it had ended, by a scheduler that had forgotten that
-	if s := e.State; s == hpc.JobCompleted || s == hpc.JobFailed || s == hpc.JobNodeFail || s == hpc.JobCancelled && early {
-		e.State, e.ExitCode, e.End = hpc.JobCompleted, e.Run.ExitCode, e.Run.Ended
-		if e.ExitCode != 0 {
-			e.State = hpc.JobFailed
-		}
-		if e.Start.IsZero() || e.Start.After(e.End) { // started again, by a scheduler that had forgotten that
-			e.Start = e.Run.Began
-		}
-	}
-	return e
-}
-
-// asStopped is the end of a job that is not wanted: its processes may have been
-// killed before the scheduler was told, as those of a deleted account are.
-func asStopped(row *store.Job, e scheduler.Job) scheduler.Job {
-	const killed, terminated = 128 + 9, 128 + 15
-	if !row.Wanted && e.State == hpc.JobFailed && (e.ExitCode == killed || e.ExitCode == terminated) {
-		e.State, e.ExitCode = hpc.JobCancelled, 0
-	}
-	return e
-}
-
-// endState is the state of a row that has ended: an array has completed only if
-// every task did.
-func endState(row *store.Job, last scheduler.Job) hpc.JobState {
-	if row.Worst != "" {
-		return row.Worst
-	}
-	return last.State
 }

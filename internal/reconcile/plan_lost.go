@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
-	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
 )
 
@@ -19,24 +18,7 @@ const (
 	// doubtFor is how long a job that runs again is looked after: as long as its
 	// script waits for its claim.
 	doubtFor = 5 * time.Minute
-	// bootGrain is how exactly it is known when a controller started: it tells whole
-	// seconds, and its node's clock may be off by what health lets pass.
-	bootGrain = time.Second + clockLimit
 )
-
-// lastSight is when the scheduler had a row's job for sure.
-func lastSight(row *store.Job) time.Time {
-	if row.Sight.IsZero() {
-		return row.Modified
-	}
-	return row.Sight
-}
-
-// startedSince tells whether the controller may have been started since a row's
-// last sight, with what it had written down before.
-func startedSince(row *store.Job, seen scheduler.Observation) bool {
-	return seen.Boot.Add(bootGrain).After(lastSight(row))
-}
 
 // miss is for an open row that the scheduler does not show. Soon after its last
 // sight without a new start of the controller, or while there are ends to read, it

@@ -51,13 +51,13 @@ func planRuns(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *run
 		}
 		key := runKey{row.ID, e.Task}
 		open := v.open[key]
-		if neverBegan(row, e) {
+		told := toldEnd(row, e)
+		if told.State == unbegun {
 			if open != nil {
 				changed = append(changed, v.breakOff(now, row, open, e.End))
 			}
 			continue
 		}
-		told := toldEnd(row, e)
 		start := told.Start
 		forgotten := start.Before(e.Start) // the run that came to this end is the open one, or written down before
 		if forgotten && open == nil {

@@ -81,10 +81,11 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[stri
 	}
 	parts, running, ends := map[string]int{}, map[string]int{}, byRow(seen.Ends)
 	for _, j := range seen.Queue {
-		if j.Task != "" {
-			parts[rowID(j)]++
+		if j.Task == "" {
+			continue
 		}
-		if j.Task != "" && j.State != hpc.JobPending {
+		parts[rowID(j)]++
+		if j.State != hpc.JobPending {
 			running[rowID(j)]++
 		}
 	}
