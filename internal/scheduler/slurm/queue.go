@@ -191,17 +191,15 @@ func (p *fieldParser) tasks(list string) (count, atOnce int) {
 		return 0, atOnce
 	}
 	for part := range strings.SplitSeq(list, ",") {
-		first, last, several := strings.Cut(part, "-")
-		if !several {
+		if !strings.Contains(part, "-") {
 			count++
 			continue
 		}
-		last, step, stepped := strings.Cut(last, ":")
-		from, to, by := p.number(first), p.number(last), 1
-		if stepped {
-			by = max(1, p.number(step))
+		r, err := hpc.ParseArray(part)
+		if p.keep(err); err != nil {
+			return 0, 0
 		}
-		count += max(0, (to-from)/by+1)
+		count += r.Len()
 	}
 	return count, atOnce
 }
