@@ -92,11 +92,7 @@ func testDeadNode(t *testing.T, engine string) {
 			if after := node(); after.Id != before.Id {
 				t.Errorf("the node's id changed from %s to %s", before.Id, after.Id)
 			}
-			var logs api.ListClusterLogsResponse
-			must(t, p.Do(t.Context(), &api.ListClusterLogsRequest{ClusterId: id, PageNumber: 1, PageSize: 100}, &logs))
-			if !slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool {
-				return strings.Contains(l.Message, host) && strings.Contains(l.Message, "made anew")
-			}) {
+			if !p.told(t, id, host, "made anew") {
 				t.Error("the cluster's log does not tell of it")
 			}
 		})

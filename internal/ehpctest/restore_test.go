@@ -112,13 +112,9 @@ func TestARestoredServerTellsWhatDied(t *testing.T) {
 	again.Client = clientOf(t, again.URL, p.Key)
 	again.Until(t, "the node is made anew", func() bool { return w.Agent(last.Id) != nil && again.Nodes(t, id)[3].Status == "running" })
 	again.Until(t, "the job has failed", func() bool { return again.jobs(t, id)[0].State == "FAILED" })
-	var logs api.ListClusterLogsResponse
-	must(t, again.Do(t.Context(), &api.ListClusterLogsRequest{ClusterId: id, PageNumber: 1, PageSize: 100}, &logs))
 	for who, what := range map[string]string{last.HostName: "made anew", "job " + a.JobId + " ": "the scheduler has lost it"} {
-		if !slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool {
-			return strings.Contains(l.Message, who) && strings.Contains(l.Message, what)
-		}) {
-			t.Errorf("the cluster's log does not tell of %s: %+v", who, logs.Logs.LogInfo)
+		if !again.told(t, id, who, what) {
+			t.Errorf("the cluster's log does not tell of %s", who)
 		}
 	}
 }

@@ -2,11 +2,9 @@ package ehpctest
 
 import (
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"ehpc/api"
 	"ehpc/internal/hpc"
 	provfake "ehpc/internal/provider/fake"
 	schedfake "ehpc/internal/scheduler/fake"
@@ -30,16 +28,11 @@ func TestAJobWhoseScriptDidNotBeginRunsAfterAll(t *testing.T) {
 	})
 	ran := map[string]int{} // under the world's lock
 	w.OnEnd(id, func(run hpc.Run) { ran[run.Token+" "+run.Task]++ })
-	told := func(what string) bool {
-		var logs api.ListClusterLogsResponse
-		must(t, p.Do(t.Context(), &api.ListClusterLogsRequest{ClusterId: id, PageNumber: 1, PageSize: 100}, &logs))
-		return slices.ContainsFunc(logs.Logs.LogInfo, func(l api.ListClusterLogsLogInfo) bool { return strings.Contains(l.Message, what) })
-	}
 	t.Run("a plain one", func(t *testing.T) {
 		s.BreakStarts(1)
 		name := submitted(t, p, job(id, "true"))
 		p.untilState(t, id, name, "COMPLETED")
-		if !told("a node could not start job " + name + ", it is submitted again") {
+		if !p.told(t, id, "a node could not start job "+name+", it is submitted again") {
 			t.Error("the cluster's log does not tell")
 		}
 		if runs := whole(p.runsOf(t, id, name)); len(runs) != 1 || !runs[0].Counted || runs[0].State != hpc.JobCompleted {

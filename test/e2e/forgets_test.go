@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"ehpc/api"
@@ -91,13 +92,7 @@ func testComesBack(t *testing.T, k *controller) {
 func testUnbegun(t *testing.T, k *controller) {
 	node := k.Node(t, "compute000").Id
 	k.Inside(t, node, "mount -t tmpfs none /ehpc/bin")
-	hidden := true
-	show := func() {
-		if hidden {
-			hidden = false
-			k.Inside(t, node, "umount /ehpc/bin")
-		}
-	}
+	show := sync.OnceFunc(func() { k.Inside(t, node, "umount /ehpc/bin") })
 	defer show()
 	id := k.submit(t, "unbegun", leave)
 	rig.Until(t, "the job is submitted again", settleLimit, func() bool {
