@@ -12,9 +12,11 @@ import (
 	"maps"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/url"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ehpc/api"
@@ -33,6 +35,13 @@ type Config struct {
 	SecurityToken   string       // of temporary credentials, "" for none
 	Region          string       // sent as RegionId where the call has none; "" leaves it to the service
 	HTTPClient      *http.Client // nil for one of its own
+
+	// RetryFor is how long a call is tried again while a service that was there does
+	// not answer, or asks for it; 0 for a few tries.
+	RetryFor time.Duration
+	// Trying is told when a service that does not answer, or asks for it, is tried
+	// again, with the time since that began, and with nil when it has answered.
+	Trying func(err error, since time.Duration)
 }
 
 // FromEnv reads a configuration from ALIBABA_CLOUD_ACCESS_KEY_ID,
@@ -53,6 +62,7 @@ type Client struct {
 	config   Config
 	endpoint string
 	http     *http.Client
+	reached  atomic.Bool // the service, at least once
 }
 
 // New returns a client. It does not connect yet.
@@ -70,6 +80,9 @@ func New(config Config) (*Client, error) {
 	}
 	return c, nil
 }
+
+// Endpoint is where the service is, as "https://host:port".
+func (c *Client) Endpoint() string { return strings.TrimSuffix(c.endpoint, "/") }
 
 func endpointURL(text string) (string, error) {
 	if text == "" {
@@ -144,6 +157,7 @@ func (c *Client) Do(ctx context.Context, request, response any) error {
 // try sends the form once, signed anew.
 func (c *Client) try(ctx context.Context, form url.Values) (json.RawMessage, error) {
 	signed := c.sign(http.MethodPost, form, time.Now())
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { c.reached.Store(true) }})
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.endpoint, strings.NewReader(signed.Encode()))
 	if err != nil {
 		return nil, err
@@ -153,12 +167,13 @@ func (c *Client) try(ctx context.Context, form url.Values) (json.RawMessage, err
 	request.Header.Set("User-Agent", "ehpc-client")
 	response, err := c.http.Do(request)
 	if err != nil {
-		return nil, fmt.Errorf("cannot reach the service: %w", err)
+		return nil, c.unanswered(err)
 	}
+	c.reached.Store(true)
 	defer response.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(response.Body, answerLimit+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the service's answer: %w", err)
+		return nil, c.unanswered(err)
 	}
 	if len(body) > answerLimit {
 		return nil, fmt.Errorf("cannot read the service's answer: it is longer than %d bytes", answerLimit)
@@ -167,7 +182,7 @@ func (c *Client) try(ctx context.Context, form url.Values) (json.RawMessage, err
 		return nil, errorOf(response, body)
 	}
 	if !json.Valid(body) {
-		return nil, &Error{Code: notOurs, Message: "the answer is no JSON; is the endpoint right?", HTTPStatus: response.StatusCode}
+		return nil, &Error{Code: NotOurs, Message: "the answer is no JSON; is the endpoint right?", HTTPStatus: response.StatusCode}
 	}
 	return body, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"reflect"
 	"slices"
 	"strings"
 	"syscall"
@@ -116,8 +117,8 @@ func TestRetries(t *testing.T) {
 		{"throttling is waited for", "ListClusters", list(throttled("1500"), fine), 2, ""},
 		{"a long wait is left to the caller", "ListClusters", list(throttled("60000"), fine), 1, "Throttling.User"},
 		{"an action the catalogue lacks is sent once", "Unheard", list(failing, fine), 1, "InternalError"},
-		{"another server's answer is told as such", "ListClusters", list(answer(404, "<html>")), 1, notOurs},
-		{"a success that is no JSON is told as such", "ListClusters", list(answer(200, "<html>")), 1, notOurs},
+		{"another server's answer is told as such", "ListClusters", list(answer(404, "<html>")), 1, NotOurs},
+		{"a success that is no JSON is told as such", "ListClusters", list(answer(200, "<html>")), 1, NotOurs},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -287,7 +288,7 @@ func TestFromEnvReadsEverySetting(t *testing.T) {
 	for i, name := range []string{"EHPC_ENDPOINT", "ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET", "ALIBABA_CLOUD_SECURITY_TOKEN", "EHPC_REGION"} {
 		t.Setenv(name, fmt.Sprint(i))
 	}
-	if got, want := FromEnv(), (Config{Endpoint: "0", AccessKeyID: "1", AccessKeySecret: "2", SecurityToken: "3", Region: "4"}); got != want {
+	if got, want := FromEnv(), (Config{Endpoint: "0", AccessKeyID: "1", AccessKeySecret: "2", SecurityToken: "3", Region: "4"}); !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -1,16 +1,19 @@
 package client
 
 import (
+	"crypto/tls"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"time"
 )
 
-// notOurs is the code of answers that do not come from the service, such as a
+// NotOurs is the code of answers that do not come from the service, such as a
 // proxy's.
-const notOurs = "UnexpectedAnswer"
+const NotOurs = "UnexpectedAnswer"
 
 // Error is a request that the service refused or failed.
 type Error struct {
@@ -28,6 +31,37 @@ func (e *Error) Error() string {
 	return fmt.Sprintf("%s: %s (request %s)", e.Code, e.Message, e.RequestID)
 }
 
+// Unreachable is a call that the service did not answer.
+type Unreachable struct {
+	Endpoint string
+	Err      error
+}
+
+func (e *Unreachable) Error() string {
+	return fmt.Sprintf("the service at %s does not answer: %v", e.Endpoint, e.Err)
+}
+
+func (e *Unreachable) Unwrap() error { return e.Err }
+
+// unanswered is the error of a request without a whole answer. What another try
+// cannot mend is no Unreachable.
+func (c *Client) unanswered(err error) error {
+	var untrusted *tls.CertificateVerificationError
+	if errors.As(err, &untrusted) {
+		return fmt.Errorf("cannot reach the service: %w", err)
+	}
+	var sending *url.Error
+	if errors.As(err, &sending) {
+		err = sending.Err // the endpoint is named already
+	}
+	return &Unreachable{Endpoint: c.Endpoint(), Err: err}
+}
+
+func isUnreachable(err error) bool {
+	var e *Unreachable
+	return errors.As(err, &e)
+}
+
 // errorOf reads the answer of a request that failed.
 func errorOf(response *http.Response, body []byte) *Error {
 	var content struct{ Code, Message, RequestId string }
@@ -35,7 +69,7 @@ func errorOf(response *http.Response, body []byte) *Error {
 	if json.Unmarshal(body, &content) == nil && content.Code != "" {
 		e.Code, e.Message, e.RequestID = content.Code, content.Message, content.RequestId
 	} else {
-		e.Code, e.Message = notOurs, "the answer is "+response.Status+" and not the service's; is the endpoint right?"
+		e.Code, e.Message = NotOurs, "the answer is "+response.Status+" and not the service's; is the endpoint right?"
 	}
 	if ms, err := strconv.ParseInt(response.Header.Get("x-acs-retry-after"), 10, 32); err == nil && ms > 0 {
 		e.RetryAfter = time.Duration(ms) * time.Millisecond

@@ -34,5 +34,5 @@ account ada  5.00 CNY     0.00 CNY   0.0      stop growing   -        api       
 		t.Errorf("sent %v", in)
 	}
 	s.run("", nil, "budget", "set", "ehpc-hz-1").want(t, 2, "", "LIMIT")
-	s.run("", nil, "budget", "delete", "ehpc-hz-1", "--account", "ada").want(t, 1, "", "does not have the budget of account ada")
+	s.run("", nil, "budget", "delete", "ehpc-hz-1", "--account", "ada").want(t, exitRefused, "", "does not have the budget of account ada")
 }

@@ -60,7 +60,7 @@ func TestClusterLogs(t *testing.T) {
 	t.Run("of a cluster that was never there are an error", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, map[string][]any{"ListClusterLogs": {gone}})
-		s.run("", nil, "cluster", "logs", "ehpc-hz-9", "-f").want(t, 1, "", "there is none (ClusterNotFound")
+		s.run("", nil, "cluster", "logs", "ehpc-hz-9", "-f").want(t, exitRefused, "", "there is none (ClusterNotFound")
 	})
 }
 

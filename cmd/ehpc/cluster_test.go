@@ -69,13 +69,13 @@ func TestClusterCreate(t *testing.T) {
 			"DescribeCluster": {cluster("creating", "")},
 			"ListNodes":       {nodes("manager init")},
 		})
-		s.run("", nil, "cluster", "create", "lab", "--wait", "--timeout", "50ms").want(t, 1, "", "cannot wait for cluster lab")
+		s.run("", nil, "cluster", "create", "lab", "--wait", "--timeout", "50ms").want(t, exitTimeout, "", "cannot wait for cluster lab: it was not over within 50ms\n")
 	})
 
 	t.Run("names the code and the request of a refusal", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, map[string][]any{"CreateCluster": {refusal{api.InvalidClusterStatus, "too many"}}})
-		s.run("", nil, "cluster", "create", "lab").want(t, 1, "", "ehpc: cannot create cluster lab: too many (InvalidClusterStatus, request REQ-1)\n  see how it is")
+		s.run("", nil, "cluster", "create", "lab").want(t, exitRefused, "", "ehpc: cannot create cluster lab: too many (InvalidClusterStatus, request REQ-1)\n  see how it is")
 	})
 }
 
@@ -101,7 +101,7 @@ func TestClusterNames(t *testing.T) {
 		}
 	})
 	t.Run("a name that no cluster has is an error", func(t *testing.T) {
-		s.run("", nil, "cluster", "show", "nope").want(t, 1, "", "cannot find cluster nope: there is none of that name")
+		s.run("", nil, "cluster", "show", "nope").want(t, exitRefused, "", "cannot find cluster nope: there is none of that name")
 	})
 	t.Run("a name that two clusters have is an error that lists them", func(t *testing.T) {
 		s.run("", nil, "cluster", "show", "twin").want(t, 1, "", "ehpc-hz-2 ehpc-hz-3")

@@ -193,7 +193,7 @@ func startingWith(typed string, words []string) []string {
 func (c *cli) listed(ctx context.Context, list lister, args []string) []string {
 	ctx, cancel := context.WithTimeout(ctx, completionTimeout)
 	defer cancel()
-	service, err := c.service()
+	service, err := c.service(0, nil)
 	if err != nil {
 		return nil
 	}

@@ -26,6 +26,7 @@ type connection struct {
 	region   string
 	file     string
 	caFile   string
+	retryFor time.Duration
 }
 
 // Names of the settings, in the environment and in a credentials file.
@@ -60,6 +61,7 @@ func (w *connection) addFlags(flags *pflag.FlagSet) {
 	flags.StringVar(&w.endpoint, "endpoint", "", "the service's `URL`, as http://127.0.0.1:8412 ($"+envEndpoint+")")
 	flags.StringVar(&w.region, "region", "", "`REGION` to ask for ($"+envRegion+")")
 	flags.StringVar(&w.caFile, "ca-file", "", "`FILE` of certificates to trust, too ($"+envCA+")")
+	flags.DurationVar(&w.retryFor, "retry-for", 30*time.Second, "go on for so long with a service that is away for a while or says \"try again\"")
 }
 
 // source is one place that settings come from.

@@ -21,16 +21,27 @@ type usageError struct{ command, message string }
 func (e *usageError) Error() string { return e.message }
 
 // overtime is that something was not over within its limit.
-type overtime time.Duration
+type overtime struct {
+	limit time.Duration
+	away  bool // nor did the service answer then
+}
 
-func (o overtime) Error() string { return fmt.Sprintf("it was not over within %s", time.Duration(o)) }
+func (o overtime) Error() string {
+	if o.away {
+		return fmt.Sprintf("it was not over within %s, and the service does not answer", o.limit)
+	}
+	return fmt.Sprintf("it was not over within %s", o.limit)
+}
 
-func (o overtime) Is(target error) bool { return target == context.DeadlineExceeded }
+// jobFailed is that a job did not complete.
+type jobFailed struct{ how string }
 
-// exitStatus ends the program with a status of its own and no message.
-type exitStatus int
+func (e *jobFailed) Error() string { return "it ended " + e.how }
 
-func (s exitStatus) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
+// absent is that what was named is not there.
+type absent string
+
+func (a absent) Error() string { return string(a) }
 
 // failure is what could not be done and why.
 type failure struct {
@@ -40,6 +51,9 @@ type failure struct {
 
 func (e *failure) Error() string {
 	var refused *client.Error
+	if errors.Is(e.cause, context.Canceled) {
+		return "interrupted: cannot " + e.doing
+	}
 	if errors.As(e.cause, &refused) {
 		message := strings.TrimSuffix(refused.Message, ".")
 		if !strings.HasPrefix(message, "cannot ") { // else it says itself what was attempted
@@ -74,14 +88,18 @@ func hint(err error) string {
 		return codeHints[refused.Code]
 	}
 	var untrusted *tls.CertificateVerificationError
+	var late overtime
+	var unreachable *client.Unreachable
 	switch {
 	case errors.As(err, &untrusted):
 		return "if the service made its certificate itself, trust the tls.crt in its data directory: --ca-file"
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return "nothing listens there: start a service with `ehpc dev --data DIR`, or say where it is with --credentials or --endpoint"
 	case errors.Is(err, context.Canceled):
-		return "interrupted; what was asked for goes on at the service"
-	case errors.Is(err, context.DeadlineExceeded):
+		return "what was asked for goes on at the service"
+	case errors.As(err, &unreachable):
+		return "see that the service runs, and that --endpoint or the credentials say where it is"
+	case errors.As(err, &late):
 		return "it may still come about: look with `ehpc cluster show` or `ehpc job list`, or wait longer with --timeout"
 	}
 	return ""

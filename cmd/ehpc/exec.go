@@ -28,7 +28,8 @@ The exit status is the command's; of several nodes', the highest.`,
 		Example: `  ehpc exec lab -- sinfo
   ehpc exec lab --all -- 'uptime; df -h /home'
   ehpc exec lab --node compute000 --node compute001 -- systemd-detect-virt`,
-		Args: argsFrom("COMMAND", "CLUSTER"),
+		Annotations: map[string]string{alwaysWaits: "for the command"},
+		Args:        argsFrom("COMMAND", "CLUSTER"),
 		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
 			id, err := r.cluster(ctx, args[0])
 			if err != nil {
@@ -72,7 +73,7 @@ func (r *remote) targets(ctx context.Context, cluster string, names []string, al
 	}
 	for _, name := range names {
 		if !slices.ContainsFunc(picked, func(n node) bool { return n.id == name || n.host == name }) {
-			return nil, &failure{"find node " + name, fmt.Errorf("cluster %s has none of that name; see: ehpc node list %s", cluster, cluster)}
+			return nil, &failure{"find node " + name, noNode(cluster)}
 		}
 	}
 	if len(picked) == 0 {

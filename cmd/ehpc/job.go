@@ -90,7 +90,7 @@ func (r *remote) job(ctx context.Context, cluster, id string) (job, error) {
 	if i := slices.IndexFunc(all, func(j job) bool { return j.Id == id }); i >= 0 {
 		return all[i], nil
 	}
-	return job{}, &failure{"find job " + id, fmt.Errorf("cluster %s has none of that id; see: ehpc job list %s", cluster, cluster)}
+	return job{}, &failure{"find job " + id, absent(fmt.Sprintf("cluster %s has none of that id; see: ehpc job list %s", cluster, cluster))}
 }
 
 // withJob makes a command's function out of one that is about a job.
@@ -124,17 +124,21 @@ func (c *cli) newJobShowCommand() *cobra.Command {
 	}
 }
 
+// followLimit is how long a job is followed unless something else is said.
+const followLimit = 24 * time.Hour
+
 func (c *cli) newJobFollowCommand() *cobra.Command {
 	var timeout time.Duration
 	cmd := &cobra.Command{
-		Use:   "follow CLUSTER JOB",
-		Short: "Wait for a job's end and show how it goes; the exit status is 1 unless it completed",
-		Args:  argsNamed("CLUSTER", "JOB"),
+		Use:         "follow CLUSTER JOB",
+		Short:       "Wait for a job's end and show how it goes; the exit status is 4 unless it completed",
+		Annotations: map[string]string{alwaysWaits: "for the job"},
+		Args:        argsNamed("CLUSTER", "JOB"),
 		RunE: c.withJob(func(ctx context.Context, r *remote, cluster, id string) error {
 			return r.follow(ctx, timeout, cluster, id)
 		}),
 	}
-	cmd.Flags().DurationVar(&timeout, "timeout", 24*time.Hour, "wait no longer than this")
+	cmd.Flags().DurationVar(&timeout, "timeout", followLimit, "wait no longer than this")
 	return cmd
 }
 
@@ -158,7 +162,7 @@ func (r *remote) follow(ctx context.Context, limit time.Duration, cluster, id st
 		return err
 	}
 	if hpc.JobState(ended.State) != hpc.JobCompleted {
-		return &failure{"complete job " + id, fmt.Errorf("it ended %s", strings.TrimSpace(ended.State+" "+ended.Comment))}
+		return &failure{"complete job " + id, &jobFailed{strings.TrimSpace(ended.State + " " + ended.Comment)}}
 	}
 	return r.done(ended, id, "job %s completed", id)
 }

@@ -77,7 +77,7 @@ func TestJobLog(t *testing.T) {
 	t.Run("says what the service says", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, map[string][]any{"DescribeJob": {refusal{api.ObjectNotFound, "JobId: cluster c has no job \"9\""}}})
-		s.run("", nil, "job", "log", "ehpc-hz-1", "9").want(t, 1, "", "cannot find job 9")
+		s.run("", nil, "job", "log", "ehpc-hz-1", "9").want(t, exitRefused, "", "cannot find job 9")
 	})
 	t.Run("does not follow some lines", func(t *testing.T) {
 		t.Parallel()

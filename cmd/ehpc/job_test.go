@@ -52,12 +52,12 @@ func TestJobFollow(t *testing.T) {
 	t.Run("fails when the job does", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, map[string][]any{"ListJobs": {jobs(job{Id: "1", State: "OUT_OF_MEMORY"})}})
-		s.run("", nil, "job", "follow", "ehpc-hz-1", "1").want(t, 1, "", "cannot complete job 1: it ended OUT_OF_MEMORY")
+		s.run("", nil, "job", "follow", "ehpc-hz-1", "1").want(t, exitJob, "", "cannot complete job 1: it ended OUT_OF_MEMORY")
 	})
 	t.Run("names a job that is not there", func(t *testing.T) {
 		t.Parallel()
 		s := newService(t, map[string][]any{"ListJobs": {jobs()}})
-		s.run("", nil, "job", "follow", "ehpc-hz-1", "9").want(t, 1, "", "cannot find job 9")
+		s.run("", nil, "job", "follow", "ehpc-hz-1", "9").want(t, exitRefused, "", "cannot find job 9")
 	})
 }
 
@@ -78,7 +78,7 @@ func TestExec(t *testing.T) {
 		}
 	})
 	t.Run("names a node that is not there", func(t *testing.T) {
-		s.run("", nil, "exec", "ehpc-hz-1", "--node", "compute7", "--", "x").want(t, 1, "", "cannot find node compute7")
+		s.run("", nil, "exec", "ehpc-hz-1", "--node", "compute7", "--", "x").want(t, exitRefused, "", "cannot find node compute7")
 	})
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/signal"
 	"syscall"
@@ -30,6 +31,7 @@ type cli struct {
 	every  time.Duration // between two looks at something that is waited for
 	where  connection
 	format string
+	http   http.RoundTripper // to the service; nil for the network
 }
 
 func newRoot(c *cli) *cobra.Command {
@@ -41,7 +43,8 @@ func newRoot(c *cli) *cobra.Command {
 ehpc dev starts a whole service on this machine, ehpc server one that a file
 configures. The other commands use a service that runs, found by --credentials,
 EHPC_CREDENTIALS, the variables that such a file holds, or
-~/.config/ehpc/credentials.env.`,
+~/.config/ehpc/credentials.env. What they print, how long they try, and their exit
+statuses: docs/how-to/command-line.md.`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args:          noArgs,
@@ -83,21 +86,12 @@ const (
 	groupElse = "else"
 )
 
-// execute runs the command line and returns the exit status: 0, 1 for what
-// could not be done, 2 for what was not understood, or a remote command's own.
+// execute runs the command line and returns the exit status.
 func execute(ctx context.Context, root *cobra.Command) int {
 	cmd, err := root.ExecuteContextC(ctx)
-	if err == nil {
-		return 0
+	var other exitStatus
+	if err != nil && !errors.As(err, &other) {
+		fmt.Fprintln(cmd.ErrOrStderr(), "ehpc:", explain(err))
 	}
-	var status exitStatus
-	if errors.As(err, &status) {
-		return int(status)
-	}
-	fmt.Fprintln(cmd.ErrOrStderr(), "ehpc:", explain(err))
-	var usage *usageError
-	if errors.As(err, &usage) {
-		return 2
-	}
-	return 1
+	return statusOf(ctx, err)
 }

@@ -43,6 +43,13 @@ func (p *progress) state(text string) {
 	p.last = text
 }
 
+// interrupt makes room for another line.
+func (p *progress) interrupt() {
+	if p != nil && p.width != nil && p.last != "" {
+		fmt.Fprint(p.w, "\r\x1b[K")
+	}
+}
+
 // end leaves the last state standing.
 func (p *progress) end() {
 	if p.width != nil && p.last != "" {

@@ -35,7 +35,7 @@ func TestQueueCommands(t *testing.T) {
 	if in := s.request("AddQueue"); in.Get("QueueName") != "night" || in.Get("ClusterId") != "ehpc-hz-1" {
 		t.Errorf("sent %v", in)
 	}
-	s.run("", nil, "queue", "delete", "ehpc-hz-1", "night").want(t, 1, "", "cannot delete the queue: QueueName: queue night of cluster c has 3 jobs")
+	s.run("", nil, "queue", "delete", "ehpc-hz-1", "night").want(t, exitRefused, "", "cannot delete the queue: QueueName: queue night of cluster c has 3 jobs")
 	s.run("", nil, "queue", "set", "ehpc-hz-1", "night", "compute001", "compute002").want(t, 0, "moved to queue night of cluster ehpc-hz-1: compute001 compute002", "")
 	if in := s.request("SetQueue"); in.Get("QueueName") != "night" || in.Get("Node.1.Name") != "compute001" || in.Get("Node.2.Name") != "compute002" {
 		t.Errorf("sent %v", in)

@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"regexp"
 	"strings"
@@ -20,6 +20,8 @@ type remote struct {
 	api   *client.Client
 	every time.Duration
 	screen
+	outage outage    // of the service
+	live   *progress // that is shown now, if any
 }
 
 // with makes a command's function out of one that uses the service.
@@ -38,20 +40,33 @@ func (c *cli) connect(cmd *cobra.Command) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := c.service()
-	if err != nil {
+	r := &remote{every: c.every, screen: screen}
+	r.outage.say = r.say
+	if r.api, err = c.service(c.patience(cmd), r.outage.trying); err != nil {
 		return nil, err
 	}
-	return &remote{service, c.every, screen}, nil
+	r.outage.endpoint = r.api.Endpoint()
+	return r, nil
 }
 
-// service is a client of the service that flags, environment and file name.
-func (c *cli) service() (*client.Client, error) {
+// service is a client of the service that flags, environment and file name. It
+// tries for so long to get an answer, and tells of that.
+func (c *cli) service(patience time.Duration, trying func(error, time.Duration)) (*client.Client, error) {
 	config, err := c.where.config(c.env)
 	if err != nil {
 		return nil, err
 	}
+	if c.http != nil {
+		config.HTTPClient = &http.Client{Transport: c.http}
+	}
+	config.RetryFor, config.Trying = patience, trying
 	return client.New(config)
+}
+
+// say tells people something in between.
+func (r *remote) say(line string) {
+	r.live.interrupt()
+	fmt.Fprintln(r.err, "ehpc:", line)
 }
 
 // addFlags adds to a group of commands the flags of everything that uses the service.
@@ -125,11 +140,15 @@ func (r *remote) cluster(ctx context.Context, name string) (string, error) {
 	}
 	switch len(found) {
 	case 0:
-		return "", &failure{"find cluster " + name, errors.New("there is none of that name; see: ehpc cluster list")}
+		return "", &failure{"find cluster " + name, absent("there is none of that name; see: ehpc cluster list")}
 	case 1:
 		return found[0], nil
 	}
 	return "", &failure{"find cluster " + name, fmt.Errorf("several have that name, say which: %s", strings.Join(found, " "))}
+}
+
+func noNode(cluster string) error {
+	return absent(fmt.Sprintf("cluster %s has none of that name; see: ehpc node list %s", cluster, cluster))
 }
 
 // nodes finds nodes' ids by their ids or hostnames.
@@ -153,7 +172,7 @@ func (r *remote) nodes(ctx context.Context, cluster string, names []string) ([]s
 		}
 		id, ok := known[name]
 		if !ok {
-			return nil, &failure{"find node " + name, fmt.Errorf("cluster %s has none of that name; see: ehpc node list %s", cluster, cluster)}
+			return nil, &failure{"find node " + name, noNode(cluster)}
 		}
 		ids = append(ids, id)
 	}

@@ -99,6 +99,7 @@ func (c *cli) newJobSubmitCommand() *cobra.Command {
 	var s submission
 	var secret passwordSource
 	var follow bool
+	var timeout time.Duration
 	cmd := &cobra.Command{
 		Use:   "submit CLUSTER --as ACCOUNT -- COMMAND [ARG...]",
 		Short: "Submit a command or a job script that is on the cluster",
@@ -129,10 +130,11 @@ func (c *cli) newJobSubmitCommand() *cobra.Command {
 		if err := r.done(answer, answer.JobId, "job %s submitted", answer.JobId); err != nil || !follow {
 			return err
 		}
-		return r.follow(ctx, 24*time.Hour, cluster, answer.JobId)
+		return r.follow(ctx, timeout, cluster, answer.JobId)
 	})
 	s.addFlags(cmd.Flags())
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "wait for its end and show how it goes")
+	cmd.Flags().DurationVar(&timeout, "timeout", followLimit, "with --follow, wait no longer than this")
 	secret.addFlag(cmd.Flags())
 	return cmd
 }

@@ -77,10 +77,12 @@ func (r *remote) watch(ctx context.Context, limit time.Duration, doing string, l
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	show := r.progress()
+	r.live = show
 	err := r.poll(ctx, func() (bool, error) { return look(ctx, show) })
 	show.end()
+	r.live = nil
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		return &failure{doing, overtime(limit)}
+		return &failure{doing, overtime{limit, r.outage.away}}
 	}
 	var known *failure
 	if err == nil || errors.As(err, &known) {
