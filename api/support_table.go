@@ -7,6 +7,7 @@ const (
 	diskShared   = "Nodes use the disk of the machine that they run on."
 	atOnce       = "The answer always comes as soon as the work is accepted or, where nothing is left to do, done."
 	ownTemplates = "Templates belong to the owner of the access key."
+	someRefused  = "Where only some are refused, the code is PartFailure, nothing is done, and the message lists them with the reasons; where all are for one reason, it is that reason's code."
 	oneImage     = "There are system images alone."
 )
 
@@ -68,6 +69,7 @@ func SupportRows() []SupportRow {
 		{"SetAutoScaleConfig", []string{"Queues.N.AutoMinNodesPerCycle"}, SupportBuilt, "With true, MinNodesPerCycle is 1."},
 		{"SetAutoScaleConfig", []string{"ExcludeNodes"}, SupportBuilt, "Host names or ids. Unknown ones are kept, and ListClusterLogs has a warning."},
 
+		{"DeleteNodes", []string{"Instance.N.Id"}, SupportBuilt, "All or none. Nodes that are being deleted already are no obstacle. " + someRefused},
 		{"DeleteNodes", []string{"ReleaseInstance"}, SupportPartly, "Only true: a node cannot stay without its cluster."},
 		{"DeleteNodes", []string{"Sync"}, SupportNoEffect, atOnce},
 		{"DeleteCluster", []string{"ReleaseInstance"}, SupportPartly, "Only true: nodes cannot stay without their cluster."},
@@ -82,9 +84,13 @@ func SupportRows() []SupportRow {
 		{"AddQueue", []string{"QueueName"}, SupportPartly, "A letter, then at most 63 letters, digits, - and _; not a name that hosts have. At most 64 queues."},
 		{"AddQueue", []string{"DeploymentSetId", "NetworkInterfaceTrafficMode", "UseESS"}, SupportNoEffect, noCloud},
 		{"DeleteQueue", []string{"QueueName"}, SupportPartly, "A queue with nodes or with jobs that have not ended is refused with ConflictOpt, the default one with InvalidOpt."},
-		{"SetQueue", []string{"Node"}, SupportBuilt, "Host names of compute nodes, all or none. Jobs that run on them go on; new ones come from the new queue."},
+		{"SetQueue", []string{"Node"}, SupportBuilt, "Host names of compute nodes, all or none. Jobs that run on them go on; new ones come from the new queue. " + someRefused},
 		{"ListTasks", []string{"Archived"}, SupportNoEffect, "Every task of the cluster is shown."},
 
+		{"DeleteUsers", []string{"User.N.Name"}, SupportBuilt, "All or none. " + someRefused},
+		{"ModifyUserGroups", []string{"User.N.Name"}, SupportBuilt, "All or none. " + someRefused},
+		{"ModifyUserPasswords", []string{"User.N.Name"}, SupportBuilt, "All or none. " + someRefused},
+		{"InvokeShellCommand", []string{"Instance.N.Id"}, SupportBuilt, "All or none. " + someRefused},
 		{"AddUsers", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DeleteUsers", []string{"Async"}, SupportNoEffect, atOnce},
 		{"ModifyUserGroups", []string{"Async"}, SupportNoEffect, atOnce},
@@ -98,11 +104,11 @@ func SupportRows() []SupportRow {
 		{"SubmitJob", []string{"ContainerId", "JobRetry"}, SupportRefused, "Put the steps into the job's own script."},
 		{"SubmitJob", []string{"Async"}, SupportNoEffect, atOnce},
 		{"SubmitJob", []string{"RunasUser", "RunasUserPassword"}, SupportBuilt, "Left out, they are what SetJobUser was given last, with the same access key, for the cluster. That holds until the account gets another password or is deleted."},
-		{"StopJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. A job that has ended, or is being stopped, is refused with AgentError.Job.StopFailure."},
+		{"StopJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have ended, or are being stopped, are no obstacle. " + someRefused},
 		{"StopJobs", []string{"Async"}, SupportNoEffect, atOnce},
-		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped."},
+		{"DeleteJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have not ended are stopped. " + someRefused},
 		{"DeleteJobs", []string{"Async"}, SupportNoEffect, atOnce},
-		{"RerunJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have ended run again under the id that they have; its InputFileUrl is not fetched again. A running one is stopped first, if it is ReRunable. Others are refused with AgentError.Job.RerunFailure."},
+		{"RerunJobs", []string{"Jobs"}, SupportBuilt, "At most 1000 jobs, all or none. An array is one job. Jobs that have ended run again under the id that they have; its InputFileUrl is not fetched again. A running one is stopped first, if it is ReRunable. Others are refused with AgentError.Job.RerunFailure. " + someRefused},
 		{"RerunJobs", []string{"Async"}, SupportNoEffect, atOnce},
 		{"DescribeJob", []string{"Async"}, SupportNoEffect, atOnce},
 		{"GetJobLog", []string{"JobId"}, SupportPartly, "Jobs of the cluster's accounts whose output is inside the home. Of an array the tasks, as 7_3 or 7[3]."},
@@ -119,7 +125,7 @@ func SupportRows() []SupportRow {
 		{"EditJobTemplate", []string{"Uid"}, SupportNoEffect, ownTemplates},
 		{"DeleteJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
 		{"ListJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
-		{"DeleteJobTemplates", []string{"Templates"}, SupportPartly, "JSON with quotes, as SDKs send it; at most 100 templates, all or none."},
+		{"DeleteJobTemplates", []string{"Templates"}, SupportPartly, "JSON with quotes, as SDKs send it; at most 100 templates, all or none. " + someRefused},
 		{"ListJobTemplates", []string{"PageSize"}, SupportPartly, "At most 100."},
 
 		{"GetAccountingReport", []string{"StartTime", "EndTime"}, SupportBuilt, "At most 366 days that begin in the past. What goes on counts up to now."},

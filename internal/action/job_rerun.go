@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
@@ -27,15 +28,15 @@ func (s *Service) RerunJobs(ctx context.Context, q *api.RerunJobsRequest) (*api.
 	var running []*store.Job
 	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.RerunJobsResponse, error) {
 		running = nil
-		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, attempt)
+		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, attempt, func(row *store.Job) (api.Code, string, error) {
+			why, err := notRerunnable(ctx, tx, row)
+			return api.AgentErrorJobRerunFailure, why, err
+		})
 		if err != nil {
 			return nil, err
 		}
 		now := time.Now()
 		for _, row := range rows {
-			if err := rerunnable(ctx, tx, row); err != nil {
-				return nil, err
-			}
 			if row.Ended.IsZero() {
 				running = append(running, row)
 			}
@@ -45,7 +46,7 @@ func (s *Service) RerunJobs(ctx context.Context, q *api.RerunJobsRequest) (*api.
 			}
 			again := anew(row, now)
 			if err := room(ctx, tx, again); err != nil {
-				return nil, cannotRerun(row, "%v", err)
+				return nil, api.AgentErrorJobRerunFailure.Errorf("cannot rerun jobs: Jobs: job %s: %v", row.PublicID, err)
 			}
 			if err := tx.InsertJob(ctx, again); err != nil {
 				return nil, err
@@ -59,28 +60,24 @@ func (s *Service) RerunJobs(ctx context.Context, q *api.RerunJobsRequest) (*api.
 	return answer, err
 }
 
-func cannotRerun(row *store.Job, format string, args ...any) error {
-	return api.AgentErrorJobRerunFailure.Errorf("cannot rerun jobs: Jobs: job "+row.PublicID+": "+format, args...)
-}
-
-// rerunnable refuses what cannot be run again.
-func rerunnable(ctx context.Context, tx store.Tx, row *store.Job) error {
+// notRerunnable is why a job cannot be run again; "" if it can.
+func notRerunnable(ctx context.Context, tx store.Tx, row *store.Job) (why string, err error) {
 	switch {
 	case row.Token == "":
-		return cannotRerun(row, "it was submitted on a node, with what it runs; submit it there")
+		return "it was submitted on a node, with what it runs; submit it there", nil
 	case !row.Ended.IsZero(): // it may be run again, whatever it is
 	case !row.Wanted:
-		return cannotRerun(row, "it is being stopped; wait for its end")
+		return "it is being stopped; wait for its end", nil
 	case row.State != hpc.JobRunning && row.State != hpc.JobSuspended:
-		return cannotRerun(row, "it is %s and will run", row.State)
+		return fmt.Sprintf("it is %s and will run", row.State), nil
 	case !row.Spec.Rerunable:
-		return cannotRerun(row, "it is %s and was submitted without ReRunable; stop it first", row.State)
+		return fmt.Sprintf("it is %s and was submitted without ReRunable; stop it first", row.State), nil
 	}
-	_, err := tx.Account(ctx, row.ClusterID, row.Owner)
+	_, err = tx.Account(ctx, row.ClusterID, row.Owner)
 	if errors.Is(err, store.ErrNotFound) {
-		return cannotRerun(row, "its account %s was deleted", row.Owner)
+		return fmt.Sprintf("its account %s was deleted", row.Owner), nil
 	}
-	return err
+	return "", err
 }
 
 // anew is a row for another run of a job from its start.

@@ -3,8 +3,6 @@ package action
 import (
 	"context"
 	"encoding/json"
-	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -16,44 +14,43 @@ import (
 // maxJobsPerCall bounds the jobs that one call names.
 const maxJobsPerCall = 1000
 
-// StopJobs ends jobs for good, all or none. The rows are the tombstones: what
-// the scheduler holds of an unwanted job is cancelled whenever it is seen.
+// StopJobs ends jobs for good, all or none. Those that have ended, or are being
+// stopped, are no obstacle: a job may end between a look at it and this call. The
+// rows are the tombstones: what the scheduler holds of an unwanted job is
+// cancelled whenever it is seen.
 func (s *Service) StopJobs(ctx context.Context, q *api.StopJobsRequest) (*api.StopJobsResponse, error) {
 	ids, err := jobIDs(q.Jobs, "stop jobs")
 	if err != nil {
 		return nil, err
 	}
-	var rows []*store.Job
+	var open []*store.Job
 	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.StopJobsResponse, error) {
-		if rows, err = s.jobsToChange(ctx, tx, q.ClusterId, ids, "stop jobs"); err != nil {
+		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, "stop jobs", nil)
+		if err != nil {
 			return nil, err
 		}
+		open = nil
+		var stopped []string
 		for _, row := range rows {
-			if err := stoppable(row); err != nil {
-				return nil, err
+			if !row.Ended.IsZero() || !row.Wanted {
+				continue
 			}
 			row.Wanted, row.Modified = false, time.Now()
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return nil, err
 			}
+			open, stopped = append(open, row), append(stopped, row.PublicID)
 		}
-		line := "jobs to be stopped: " + strings.Join(ids, ", ")
+		if len(open) == 0 {
+			return &api.StopJobsResponse{}, nil
+		}
+		line := "jobs to be stopped: " + strings.Join(stopped, ", ")
 		return &api.StopJobsResponse{}, tx.Log(ctx, q.ClusterId, "StopJobs", store.Info, line, time.Now())
 	})
 	if err == nil {
-		s.cancelJobs(ctx, q.ClusterId, rows)
+		s.cancelJobs(ctx, q.ClusterId, open)
 	}
 	return answer, err
-}
-
-func stoppable(row *store.Job) error {
-	switch {
-	case !row.Ended.IsZero():
-		return api.AgentErrorJobStopFailure.Errorf("cannot stop jobs: Jobs: job %s has ended already, it is %s", row.PublicID, row.State)
-	case !row.Wanted:
-		return api.AgentErrorJobStopFailure.Errorf("cannot stop jobs: Jobs: job %s is being stopped already", row.PublicID)
-	}
-	return nil
 }
 
 // DeleteJobs takes jobs off the listings for good, all or none; those that have
@@ -65,7 +62,7 @@ func (s *Service) DeleteJobs(ctx context.Context, q *api.DeleteJobsRequest) (*ap
 	}
 	var open []*store.Job
 	answer, err := change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.DeleteJobsResponse, error) {
-		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, "delete jobs")
+		rows, err := s.jobsToChange(ctx, tx, q.ClusterId, ids, "delete jobs", nil)
 		if err != nil {
 			return nil, err
 		}
@@ -111,9 +108,13 @@ func jobIDs(text, attempt string) ([]string, error) {
 	return ids, nil
 }
 
-// jobsToChange returns the named jobs of a running cluster, for a transaction
-// that decides on them.
-func (s *Service) jobsToChange(ctx context.Context, tx store.Tx, clusterID string, ids []string, attempt string) ([]*store.Job, error) {
+// jobRefusal is why something cannot be done to a job; "" if it can.
+type jobRefusal func(*store.Job) (code api.Code, why string, err error)
+
+// jobsToChange returns the named jobs of a running cluster in the order of their
+// submission, for a transaction that decides on them. One that is not there, or
+// that refuse has a reason against, is told with all others of the kind.
+func (s *Service) jobsToChange(ctx context.Context, tx store.Tx, clusterID string, ids []string, attempt string, refuse jobRefusal) ([]*store.Job, error) {
 	c, err := s.lockCluster(ctx, tx, clusterID)
 	if err != nil {
 		return nil, err
@@ -125,16 +126,29 @@ func (s *Service) jobsToChange(ctx context.Context, tx store.Tx, clusterID strin
 	if err != nil {
 		return nil, err
 	}
-	var unknown []string
+	byID := make(map[string]*store.Job, len(rows))
+	for _, row := range rows {
+		byID[row.PublicID] = row
+	}
+	refused := refusals{attempt: attempt}
 	for _, id := range ids {
-		if !slices.ContainsFunc(rows, func(row *store.Job) bool { return row.PublicID == id }) {
-			unknown = append(unknown, fmt.Sprintf("%.40q", id))
+		row := byID[id]
+		if row == nil {
+			refused.add(api.ObjectNotFound, "Jobs: cluster %s has no job %.40q", c.ID, id)
+			continue
+		}
+		if refuse == nil {
+			continue
+		}
+		code, why, err := refuse(row)
+		if err != nil {
+			return nil, err
+		}
+		if why != "" {
+			refused.add(code, "Jobs: job %s: %s", id, why)
 		}
 	}
-	if len(unknown) > 0 {
-		return nil, api.ObjectNotFound.Errorf("cannot %s: Jobs: cluster %s has no job %s", attempt, c.ID, strings.Join(unknown, ", "))
-	}
-	return rows, nil
+	return rows, refused.err(len(ids))
 }
 
 // cancelJobs has the scheduler end unwanted jobs before the caller goes on. What

@@ -70,14 +70,15 @@ func (s *Service) DeleteJobTemplates(ctx context.Context, q *api.DeleteJobTempla
 		return nil, err
 	}
 	return commit(ctx, s, func(ctx context.Context, tx store.Tx) (*api.DeleteJobTemplatesResponse, error) {
+		refused := refusals{attempt: "delete job templates"}
 		for _, id := range ids {
 			if err := tx.DeleteJobTemplate(ctx, CallOf(ctx).Owner, id); errors.Is(err, store.ErrConflict) {
-				return nil, api.ObjectNotFound.Errorf("cannot delete job templates: Templates: there is no template %q", id)
+				refused.add(api.ObjectNotFound, "Templates: there is no template %.80q", id)
 			} else if err != nil {
 				return nil, err
 			}
 		}
-		return &api.DeleteJobTemplatesResponse{}, nil
+		return &api.DeleteJobTemplatesResponse{}, refused.err(len(ids))
 	})
 }
 

@@ -107,8 +107,9 @@ func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, 
 	return nodes, tx.InsertNodes(ctx, nodes)
 }
 
-// DeleteNodes marks compute nodes as no longer wanted. The reconcilers drain
-// them first and wait for their jobs.
+// DeleteNodes marks compute nodes as no longer wanted, all or none; those that
+// are going already are no obstacle. The reconcilers drain them first and wait
+// for their jobs.
 func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*api.DeleteNodesResponse, error) {
 	if !q.ReleaseInstance {
 		return nil, api.InvalidParams.Errorf("cannot delete nodes of cluster %s with ReleaseInstance false: they cannot stay without it", q.ClusterId)
@@ -133,26 +134,30 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Created: now}
 		var names []string
 		for _, n := range nodes {
+			task.Objects = append(task.Objects, n.ID)
+			if !n.Wanted {
+				continue
+			}
 			if err := tx.UnwantNode(ctx, n, false, now); err != nil {
 				return nil, err
 			}
-			task.Objects, names = append(task.Objects, n.ID), append(names, n.Hostname)
+			names = append(names, n.Hostname)
 		}
 		if err := tx.InsertTask(ctx, task); err != nil {
 			return nil, err
+		}
+		if len(names) == 0 {
+			return &api.DeleteNodesResponse{TaskId: task.ID}, nil
 		}
 		line := "deletion accepted, once their jobs are done: " + strings.Join(names, ", ")
 		return &api.DeleteNodesResponse{TaskId: task.ID}, tx.Log(ctx, c.ID, "DeleteNodes", store.Info, line, now)
 	})
 }
 
-// deletable refuses what is not to be deleted, or is already.
+// deletable refuses what is not to be deleted.
 func deletable(n *store.Node) (api.Code, string) {
-	switch {
-	case n.HasRole(hpc.RoleManager):
+	if n.HasRole(hpc.RoleManager) {
 		return api.InvalidOpt, goesWithCluster
-	case !n.Wanted:
-		return api.InvalidNodeStatus, "is being deleted already"
 	}
 	return api.Code{}, ""
 }

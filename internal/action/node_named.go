@@ -29,8 +29,8 @@ var (
 // that begins with its name; "" if it can.
 type refusal func(*store.Node) (code api.Code, why string)
 
-// computeNodes returns the nodes that a request names, or why one of them is none
-// that can be used so. A manager on which jobs run is a compute node here.
+// computeNodes returns the nodes that a request names, or which of them are none
+// that can be used so, and why. A manager on which jobs run is a compute node here.
 func (by naming) computeNodes(ctx context.Context, tx store.Tx, c *store.Cluster, attempt string, names []string, refuse refusal) ([]*store.Node, error) {
 	if len(names) == 0 || len(names) > maxNodesPerCall {
 		return nil, api.InvalidParams.Errorf("cannot %s: %s has %d entries, not 1 to %d", attempt, by.list, len(names), maxNodesPerCall)
@@ -39,24 +39,26 @@ func (by naming) computeNodes(ctx context.Context, tx store.Tx, c *store.Cluster
 	if err != nil {
 		return nil, err
 	}
+	refused := refusals{attempt: attempt}
 	var nodes []*store.Node
 	for i, name := range names {
 		at := slices.IndexFunc(have, func(n *store.Node) bool { return by.of(n) == name })
 		if at < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot %s: %s.%d.%s: cluster %s has no node %.80q", attempt, by.list, i+1, by.part, c.ID, name)
+			refused.add(api.ComputeNotFound, "%s.%d.%s: cluster %s has no node %.80q", by.list, i+1, by.part, c.ID, name)
+			continue
 		}
 		n := have[at]
-		code, why := refuse(n)
-		switch {
-		case !n.HasRole(hpc.RoleCompute):
-			code, why = api.InvalidOpt, "is no compute node"
-		case why == "" && slices.Contains(nodes, n):
-			code, why = api.InvalidParams, "is given twice"
-		}
-		if why != "" {
-			return nil, code.Errorf("cannot %s: %s.%d.%s: %s %s", attempt, by.list, i+1, by.part, n.Hostname, why)
+		if slices.Contains(nodes, n) {
+			return nil, api.InvalidParams.Errorf("cannot %s: %s.%d.%s: %s is given twice", attempt, by.list, i+1, by.part, n.Hostname)
 		}
 		nodes = append(nodes, n)
+		code, why := refuse(n)
+		if !n.HasRole(hpc.RoleCompute) {
+			code, why = api.InvalidOpt, "is no compute node"
+		}
+		if why != "" {
+			refused.add(code, "%s.%d.%s: %s %s", by.list, i+1, by.part, n.Hostname, why)
+		}
 	}
-	return nodes, nil
+	return nodes, refused.err(len(names))
 }

@@ -67,19 +67,22 @@ func commandTargets(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.I
 		}
 		return targets, nil
 	}
-	for _, inst := range q.Instance {
+	refused := refusals{attempt: "run a command"}
+	for n, inst := range q.Instance {
 		i := slices.IndexFunc(nodes, func(n *store.Node) bool { return n.ID == inst.Id })
 		if i < 0 {
-			return nil, api.ComputeNotFound.Errorf("cannot run a command: cluster %s has no node %q", c.ID, inst.Id)
+			refused.add(api.ComputeNotFound, "Instance.%d.Id: cluster %s has no node %.80q", n+1, c.ID, inst.Id)
+			continue
 		}
 		if nodes[i].Status != hpc.NodeRunning {
-			return nil, api.InvalidNodeStatus.Errorf("cannot run a command: node %s is %s, not running", inst.Id, nodes[i].Status)
+			refused.add(api.InvalidNodeStatus, "Instance.%d.Id: node %s is %s, not running", n+1, inst.Id, nodes[i].Status)
+			continue
 		}
 		if !slices.Contains(targets, inst.Id) {
 			targets = append(targets, inst.Id)
 		}
 	}
-	return targets, nil
+	return targets, refused.err(len(q.Instance))
 }
 
 // ListCommands shows a page of the commands of a cluster, newest first.

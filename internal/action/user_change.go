@@ -112,6 +112,7 @@ func (s *Service) changeable(ctx context.Context, tx store.Tx, clusterID, attemp
 	if err := mustRun(c, attempt); err != nil {
 		return nil, err
 	}
+	refused := refusals{attempt: attempt}
 	accounts, seen := make([]*store.Account, len(names)), map[string]bool{}
 	for i, name := range names {
 		if seen[name] {
@@ -119,10 +120,10 @@ func (s *Service) changeable(ctx context.Context, tx store.Tx, clusterID, attemp
 		}
 		seen[name] = true
 		if accounts[i], err = tx.Account(ctx, c.ID, name); errors.Is(err, store.ErrNotFound) {
-			return nil, api.AgentErrorAccountUserNotExist.Errorf("cannot %s: User.%d.Name: cluster %s has no account %q", attempt, i+1, c.ID, name)
+			refused.add(api.AgentErrorAccountUserNotExist, "User.%d.Name: cluster %s has no account %q", i+1, c.ID, name)
 		} else if err != nil {
 			return nil, fmt.Errorf("cannot read account %s: %w", name, err)
 		}
 	}
-	return accounts, nil
+	return accounts, refused.err(len(names))
 }

@@ -142,15 +142,15 @@ func TestBadChangesOfAccountsChangeNothing(t *testing.T) {
 		many.Set(fmt.Sprintf("User.%d.Name", i+1), fmt.Sprintf("person%d", i))
 	}
 	for _, c := range []struct{ name, action, params, code, says string }{
-		{"an unknown name deletes nobody", "DeleteUsers", "User.1.Name=worker&User.2.Name=nobody7", "AgentError.Account.UserNotExist", "User.2.Name"},
+		{"an unknown name deletes nobody", "DeleteUsers", "User.1.Name=worker&User.2.Name=nobody7", "PartFailure", "User.2.Name"},
 		{"root is no account", "DeleteUsers", "User.1.Name=root", "AgentError.Account.UserNotExist", "root"},
 		{"nobody at all", "DeleteUsers", "", "MissingParameter", "User"},
 		{"a hundred and one names", "DeleteUsers", many.Encode(), "InvalidParams", "100"},
 		{"one name twice", "DeleteUsers", "User.1.Name=worker&User.2.Name=worker", "InvalidParams", "User.2.Name"},
 		{"an unknown group", "ModifyUserGroups", "User.1.Name=worker&User.1.Group=root", "InvalidParams", "User.1.Group"},
-		{"a group for an unknown name", "ModifyUserGroups", "User.1.Name=worker&User.1.Group=wheel&User.2.Name=nobody7&User.2.Group=wheel", "AgentError.Account.UserNotExist", "nobody7"},
+		{"a group for an unknown name", "ModifyUserGroups", "User.1.Name=worker&User.1.Group=wheel&User.2.Name=nobody7&User.2.Group=wheel", "PartFailure", "nobody7"},
 		{"a password of one kind of characters", "ModifyUserPasswords", "User.1.Name=worker&User.1.Password=abcdefghij", "InvalidParams", "User.1.Password"},
-		{"a password for an unknown name", "ModifyUserPasswords", "User.1.Name=worker&User.1.Password=Other-Horse-8&User.2.Name=nobody7&User.2.Password=Other-Horse-8", "AgentError.Account.UserNotExist", "nobody7"},
+		{"a password for an unknown name", "ModifyUserPasswords", "User.1.Name=worker&User.1.Password=Other-Horse-8&User.2.Name=nobody7&User.2.Password=Other-Horse-8", "PartFailure", "nobody7"},
 		{"another cluster", "DeleteUsers", "ClusterId=ehpc-hz-none&User.1.Name=worker", "ClusterNotFound", "ehpc-hz-none"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -140,7 +140,8 @@ func TestWhatCannotBeRerun(t *testing.T) {
 		"one of a deleted account":            {id, named(orphan), "AgentError.Job.RerunFailure", "leaver was deleted"},
 		"one of a deleted queue":              {id, named(late), "AgentError.Job.RerunFailure", `"night" does not exist`},
 		"one of another cluster":              {other, named(runs), "ObjectNotFound", runs},
-		"one that is not there, among others": {id, named(late, "77"), "ObjectNotFound", "77"},
+		"one that is not there, among others": {id, named(late, "77"), "PartFailure", "77"},
+		"two that wait and are not there":     {id, named(waits, "77"), "PartFailure", "2 of 2 are refused: Jobs: job " + waits + ": it is PENDING and will run; Jobs: cluster " + id + ` has no job "77"`},
 		"none":                                {id, "[]", "InvalidParams", "Jobs"},
 		"what is no list":                     {id, "7", "InvalidParams", "Jobs"},
 	} {

@@ -75,13 +75,25 @@ func TestStopJobs(t *testing.T) {
 			t.Errorf("the scheduler still has %d jobs", n)
 		}
 	})
-	t.Run("a job that has ended is refused, and the others go on", func(t *testing.T) {
+	t.Run("a job that has ended is no obstacle", func(t *testing.T) {
 		ended, runs := p.submit(t, job(id, "./one.sh")), p.submit(t, job(id, "./two.sh"))
 		must(t, stop(t, ended))
 		p.untilState(t, id, ended, "CANCELLED")
-		err := stop(t, runs, ended)
-		if got := codeOf(t, err); got != "AgentError.Job.StopFailure" || !strings.Contains(err.Error(), "job "+ended+" has ended") {
-			t.Errorf("%v", err)
+		must(t, stop(t, runs, ended))
+		p.untilState(t, id, runs, "CANCELLED")
+		must(t, stop(t, runs, ended))
+		if n := p.lines(t, id, "jobs to be stopped: "+runs); n != 1 {
+			t.Errorf("%d lines of the log tell that job %s was stopped alone", n, runs)
+		}
+	})
+	t.Run("jobs that are not there are told, and none is stopped", func(t *testing.T) {
+		runs := p.submit(t, job(id, "./one.sh"))
+		p.untilState(t, id, runs, "RUNNING")
+		for _, c := range []struct{ jobs, code string }{{named(runs, "77", "78"), "PartFailure"}, {named("77", "78"), "ObjectNotFound"}} {
+			_, err := p.Call(t.Context(), "StopJobs", url.Values{"ClusterId": {id}, "Jobs": {c.jobs}})
+			if got := codeOf(t, err); got != c.code || !strings.Contains(err.Error(), `has no job "77"`) || !strings.Contains(err.Error(), `has no job "78"`) {
+				t.Errorf("%v, want %s with both", err, c.code)
+			}
 		}
 		p.untilState(t, id, runs, "RUNNING")
 		must(t, stop(t, runs))
@@ -169,7 +181,7 @@ func TestDeleteJobs(t *testing.T) {
 	})
 	t.Run("all or none", func(t *testing.T) {
 		err := remove(t, stays, "77")
-		if got := codeOf(t, err); got != "ObjectNotFound" || !strings.Contains(err.Error(), "77") {
+		if got := codeOf(t, err); got != "PartFailure" || !strings.Contains(err.Error(), "77") {
 			t.Errorf("%v", err)
 		}
 		onlyOneStays(t)
@@ -183,7 +195,7 @@ func TestBadJobIDs(t *testing.T) {
 	one := p.submit(t, job(id, "./one.sh"))
 	for _, c := range []struct{ name, cluster, jobs, code, says string }{
 		{"a job of another cluster", other, named(one), "ObjectNotFound", one},
-		{"a job that is not there", id, named(one, "77"), "ObjectNotFound", `"77"`},
+		{"a job that is not there", id, named(one, "77"), "PartFailure", `"77"`},
 		{"no jobs", id, "[]", "InvalidParams", "Jobs has 0 entries"},
 		{"too many jobs", id, named(make([]string, 1001)...), "InvalidParams", "1001 entries"},
 		{"an entry without an id", id, `[{"Id":"1"},{}]`, "InvalidParams", "entry 2 has no Id"},

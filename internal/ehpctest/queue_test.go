@@ -175,7 +175,7 @@ func TestBadQueuesChangeNothing(t *testing.T) {
 		"that of one with a job sent on a node": {"DeleteQueue", "QueueName=empty", "ConflictOpt", "QueueName: queue empty of cluster " + id + " has 1 jobs"},
 		"no nodes to move":                      {"SetQueue", "QueueName=busy", "InvalidParams", "Node has 0 entries"},
 		"nodes to an unknown queue":             {"SetQueue", "QueueName=none&Node.1.Name=compute000", "ObjectNotFound", "QueueName"},
-		"an unknown node":                       {"SetQueue", "QueueName=busy&Node.1.Name=compute000&Node.2.Name=compute009", "ComputeNotFound", "Node.2.Name"},
+		"an unknown node":                       {"SetQueue", "QueueName=busy&Node.1.Name=compute000&Node.2.Name=compute009", "PartFailure", "Node.2.Name"},
 		"a node twice":                          {"SetQueue", "QueueName=busy&Node.1.Name=compute000&Node.2.Name=compute000", "InvalidParams", "Node.2.Name"},
 		"a node that is no compute node":        {"SetQueue", "QueueName=busy&Node.1.Name=manager", "InvalidOpt", "Node.1.Name"},
 		"nodes added to an unknown queue":       {"AddNodes", "JobQueue=none&Count=1", "InvalidParams", "JobQueue"},

@@ -172,7 +172,7 @@ func TestNodesThatARequestNamesBadly(t *testing.T) {
 			nodes         []string
 			code, says    string
 		}{
-			{"one that is unknown", id, []string{compute, "i-none"}, "ComputeNotFound", "Instance.2.Id: cluster " + id + " has no node \"i-none\""},
+			{"one that is unknown", id, []string{compute, "i-none"}, "PartFailure", "Instance.2.Id: cluster " + id + " has no node \"i-none\""},
 			{"one that runs no jobs", id, []string{p.node(t, id, "login0").Id}, "InvalidOpt", "Instance.1.Id: login0 is no compute node"},
 			{"more than a cluster can have", id, many, "InvalidParams", "Instance has 251 entries, not 1 to 250"},
 			{"one twice", id, []string{compute, compute}, "InvalidParams", "Instance.2.Id: compute000 is given twice"},
@@ -195,5 +195,13 @@ func TestNodesThatARequestNamesBadly(t *testing.T) {
 			})
 		}
 	}
+	t.Run("a command on several nodes, one of them unknown", func(t *testing.T) {
+		before := p.dump(t)
+		err := call(t, p, "InvokeShellCommand", "ClusterId", id, "Command", "true", "Instance.1.Id", compute, "Instance.2.Id", "i-none")
+		if codeOf(t, err) != "PartFailure" || !strings.Contains(err.Error(), `1 of 2 are refused: Instance.2.Id: cluster `+id+` has no node "i-none"`) {
+			t.Errorf("%v", err)
+		}
+		p.unchanged(t, before)
+	})
 	must(t, call(t, p, "ResumeNodes", "ClusterId", box, "Instance.1.Id", p.node(t, box, "manager").Id))
 }

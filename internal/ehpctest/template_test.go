@@ -114,7 +114,7 @@ func TestBadTemplatesChangeNothing(t *testing.T) {
 		{"a name with a newline", "CreateJobTemplate", "Name=a%0Ab&CommandLine=true", "InvalidParams", "Name"},
 		{"memory that is none", "EditJobTemplate", "TemplateId=" + id + "&Name=x&CommandLine=true&Mem=much", "InvalidParams", "Mem"},
 		{"an edit of an unknown template", "EditJobTemplate", "TemplateId=ehpc-job-tmpl-none&Name=x&CommandLine=true", "ObjectNotFound", "TemplateId"},
-		{"a deletion with an unknown one among them", "DeleteJobTemplates", `Templates=[{"Id":"` + id + `"},{"Id":"none"}]`, "ObjectNotFound", "none"},
+		{"a deletion with an unknown one among them", "DeleteJobTemplates", `Templates=[{"Id":"` + id + `"},{"Id":"none"},{"Id":"no"}]`, "PartFailure", `2 of 3 are refused: Templates: there is no template "none"; Templates: there is no template "no"`},
 		{"a deletion of one twice", "DeleteJobTemplates", `Templates=[{"Id":"` + id + `"},{"Id":"` + id + `"}]`, "InvalidParams", "Templates"},
 		{"a deletion of none", "DeleteJobTemplates", `Templates=[]`, "InvalidParams", "Templates"},
 		{"a page of a million", "ListJobTemplates", "PageSize=1000000", "InvalidParams", "PageSize"},
