@@ -143,8 +143,7 @@ func TestExamplesSurviveTheResponseTypes(t *testing.T) {
 // document's examples.
 func accepted() map[string][]string {
 	return map[string][]string{
-		"ListJobTemplates": {".Templates.JobTemplates[].ReRunable differs"}, // Terraform fails on false
-		"ListNodesByQueue": {".Nodes.NodeInfo[].PublicIpAddress differs"},   // only SDKs know it: left out when empty
+		"ListNodesByQueue": {".Nodes.NodeInfo[].PublicIpAddress differs"}, // only SDKs know it: left out when empty
 	}
 }
 

@@ -2138,7 +2138,7 @@ type ListJobTemplatesJobTemplates struct {
 	PackagePath        string `json:"PackagePath"`
 	StdoutRedirectPath string `json:"StdoutRedirectPath"`
 	StderrRedirectPath string `json:"StderrRedirectPath"`
-	ReRunable          bool   `json:"ReRunable,omitempty"`
+	ReRunable          *bool  `json:"ReRunable,omitempty"`
 	ArrayRequest       string `json:"ArrayRequest"`
 	Variables          string `json:"Variables"`
 	ClockTime          string `json:"ClockTime,omitempty"`

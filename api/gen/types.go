@@ -102,6 +102,9 @@ func writeResponseField(b *bytes.Buffer, a *api.Action, o *object, m *member, na
 	} else {
 		typ = map[string]string{"string": "string", "integer": "int", "number": "float64", "boolean": "bool"}[m.field.Type]
 		omit = !m.list && optionalValue(a, m)
+		if m.notForAll(a) {
+			typ, omit = "*"+typ, true
+		}
 	}
 	if m.list {
 		typ = "[]" + typ
@@ -144,10 +147,15 @@ func paging(name string) bool {
 	return name == "PageNumber" || name == "PageSize" || name == "TotalCount"
 }
 
+// notForAll tells a plain value that some clients are not answered, although it
+// is known, empty or not.
+func (m *member) notForAll(a *api.Action) bool {
+	return a.Name+"."+m.name == "ListJobTemplates.ReRunable" // Terraform's provider panics at a boolean
+}
+
 // leftOut lists documented members that must be absent when they are empty.
 func leftOut() []string {
 	return []string{
 		"DescribeCluster.PostInstallScripts", // Terraform takes an empty one for a change
-		"ListJobTemplates.ReRunable",         // Terraform fails on false
 	}
 }

@@ -12,6 +12,7 @@ type Call struct {
 	AccessKey   string // id of the key that signed the request
 	Owner       string // who the key belongs to
 	ClientToken string // "" when none was given
+	Terraform   bool   // it comes from Terraform's provider, which cannot read every answer
 	ParamsHash  string // with a ClientToken: over the request's own parameters; equal for a repeated request
 }
 

@@ -109,17 +109,22 @@ func (s *Service) ListJobTemplates(ctx context.Context, q *api.ListJobTemplatesR
 	}
 	a := &api.ListJobTemplatesResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, t := range rows {
-		a.Templates.JobTemplates = append(a.Templates.JobTemplates, templateItem(t))
+		item := templateItem(t)
+		if CallOf(ctx).Terraform { // its resource panics at a boolean, its data source fails at a string
+			item.ReRunable = nil
+		}
+		a.Templates.JobTemplates = append(a.Templates.JobTemplates, item)
 	}
 	return a, nil
 }
 
 func templateItem(t *store.JobTemplate) api.ListJobTemplatesJobTemplates {
 	q := t.Asked
+	rerunable := deref(q.ReRunable, false)
 	priority, _ := strconv.Atoi(q.Priority) // checked when it was given; 0 for none
 	return api.ListJobTemplatesJobTemplates{Id: t.ID, CommandLine: q.CommandLine, Name: t.Name, RunasUser: q.RunasUser,
 		Priority: priority, PackagePath: q.PackagePath, StdoutRedirectPath: q.StdoutRedirectPath,
-		StderrRedirectPath: q.StderrRedirectPath, ReRunable: deref(q.ReRunable, false), ArrayRequest: q.ArrayRequest,
+		StderrRedirectPath: q.StderrRedirectPath, ReRunable: &rerunable, ArrayRequest: q.ArrayRequest,
 		Variables: q.Variables, ClockTime: q.ClockTime, Gpu: deref(q.Gpu, 0), InputFileUrl: q.InputFileUrl, Mem: q.Mem,
 		Node: deref(q.Node, 0), Queue: q.Queue, Task: deref(q.Task, 0), Thread: deref(q.Thread, 0), UnzipCmd: q.UnzipCmd,
 		WithUnzipCmd: deref(q.WithUnzipCmd, false)}

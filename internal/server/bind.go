@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/url"
+	"strings"
 
 	"ehpc/api"
 	"ehpc/internal/action"
@@ -40,6 +41,7 @@ func (s *server) bind(x *exchange) error {
 		AccessKey:   x.key.ID,
 		Owner:       x.key.Owner,
 		ClientToken: token,
+		Terraform:   strings.Contains(x.http.UserAgent(), "Terraform-Provider/"),
 	}
 	if token != "" { // else nothing is compared with it
 		x.call.ParamsHash = paramsHash(x.key.Secret, params)
