@@ -87,6 +87,16 @@ func mountPoints(path string) (map[string]bool, error) {
 	return points, nil
 }
 
+// diskFault is what a trial of a disk of the node's own tells. Only what no account
+// can bring about is a fault: a disk that errs, or that the kernel has made
+// read-only since it did.
+func diskFault(err error) string {
+	if errors.Is(err, unix.EIO) || errors.Is(err, unix.EROFS) || errors.Is(err, unix.EUCLEAN) {
+		return "cannot be written: " + err.Error()
+	}
+	return ""
+}
+
 // diskAt is nil for what does not tell.
 func diskAt(root, path string) *hpc.Disk {
 	var fs unix.Statfs_t
@@ -97,7 +107,7 @@ func diskAt(root, path string) *hpc.Disk {
 	if unit == 0 {
 		unit = int64(fs.Bsize)
 	}
-	return &hpc.Disk{Path: path, Size: int64(fs.Blocks) * unit, Free: int64(fs.Bavail) * unit, Inodes: int64(fs.Files), FreeInodes: int64(fs.Ffree)}
+	return &hpc.Disk{Path: path, Fault: diskFault(writeTrial(root + path)), Size: int64(fs.Blocks) * unit, Free: int64(fs.Bavail) * unit, Inodes: int64(fs.Files), FreeInodes: int64(fs.Ffree)}
 }
 
 // shareFault asks a mounted share, and writes to it. That it is full is no node's

@@ -9,6 +9,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"ehpc/internal/hpc"
 )
 
@@ -60,7 +62,7 @@ func TestASoundNode(t *testing.T) {
 		t.Errorf("its disks are %+v", h.Disks)
 	}
 	for _, d := range h.Disks {
-		if d.Size <= 0 || d.Free <= 0 || d.Free > d.Size {
+		if d.Fault != "" || d.Size <= 0 || d.Free <= 0 || d.Free > d.Size {
 			t.Errorf("a disk is %+v", d)
 		}
 	}
@@ -105,6 +107,22 @@ func TestAShareThatCannotBeWrittenIsTold(t *testing.T) {
 	t.Parallel()
 	if fault := shareFault("/proc"); !strings.HasPrefix(fault, "cannot be written: ") {
 		t.Errorf("of one that nobody may write: %q", fault)
+	}
+}
+
+func TestADiskThatErrsIsToldAndOneThatIsFullIsNot(t *testing.T) {
+	t.Parallel()
+	for err, want := range map[error]string{
+		unix.EIO: "cannot be written: input/output error", unix.EROFS: "cannot be written: read-only file system",
+		unix.ENOSPC: "", unix.EDQUOT: "", unix.EACCES: "", nil: "",
+	} {
+		if err != nil {
+			err = &os.PathError{Op: "open", Path: "/tmp", Err: err}
+		}
+		got := diskFault(err)
+		if (got != "") != (want != "") || !strings.HasSuffix(got, strings.TrimPrefix(want, "cannot be written: ")) {
+			t.Errorf("%v: %q", err, got)
+		}
 	}
 }
 

@@ -1,6 +1,7 @@
 package ehpctest
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -94,26 +95,88 @@ func (p *Plane) runs(t *testing.T, id string, states ...string) {
 	}
 }
 
-func TestThreeJobsThatFailInARowReplaceTheirNode(t *testing.T) {
+// colleague adds a second account, and submits jobs of it.
+func (p *Plane) colleague(t *testing.T, id string) (submit func() (jobID string)) {
+	t.Helper()
+	must(t, call(t, p, "AddUsers", "ClusterId", id, "User.1.Name", "colleague", "User.1.Group", "users", "User.1.Password", password))
+	return func() string {
+		q := job(id, "./run.sh")
+		q.RunasUser = "colleague"
+		return p.submit(t, q)
+	}
+}
+
+func TestJobsThatFailLeaveTheirNodeAlone(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, engine string) {
 		w := NewWorld(provfake.Options{})
 		p := Start(t, w, Options{Engine: engine})
 		id := withAccount(t, w, p, 1)
 		old := w.agentOf(t, p, id, "compute000")
-		w.ending(id, 1, 2, 0, 1, 1, 7)
-		p.runs(t, id, "FAILED", "FAILED", "COMPLETED", "FAILED", "FAILED")
-		if w.agentOf(t, p, id, "compute000") != old || p.told(t, id, "is drained") {
-			t.Fatal("it is not in service after two failures in a row")
+		const missing = hpc.ExitNotLaunched
+		w.ending(id, 1, 2, 127, missing, missing, missing, 1, 1, 1)
+		p.runs(t, id, "FAILED", "FAILED", "FAILED", "FAILED", "FAILED", "FAILED")
+		submit := p.colleague(t, id)
+		for range 3 {
+			p.untilState(t, id, submit(), "FAILED")
 		}
-		p.runs(t, id, "FAILED")
+		time.Sleep(5 * limits.Health)
+		if h := p.rows(t, id)[2].Health; h.InRow != 0 || p.told(t, id, "is drained") || w.agentOf(t, p, id, "compute000") != old {
+			t.Errorf("exit statuses count against their node: %+v", h)
+		}
+	})
+}
+
+func TestANodeThatDoesNotStartJobsIsReplaced(t *testing.T) {
+	onEveryEngine(t, func(t *testing.T, engine string) {
+		w := NewWorld(provfake.Options{})
+		p := Start(t, w, Options{Engine: engine})
+		id := withAccount(t, w, p, 1)
+		old := w.agentOf(t, p, id, "compute000")
+		w.SchedulerOf(id).BreakStarts(1 << 30)
+		p.runs(t, id, "FAILED", "FAILED", "FAILED", "FAILED") // each of them after several attempts
+		time.Sleep(5 * limits.Health)
+		if h := p.rows(t, id)[2].Health; h.InRow != 4 || w.agentOf(t, p, id, "compute000") != old || p.told(t, id, "is drained") {
+			t.Fatalf("one account's jobs have it drained, or are not counted once each: %+v", h)
+		}
+		other := p.colleague(t, id)()
+		p.Until(t, "it is drained", func() bool { return p.told(t, id, "compute000", "is drained") })
+		w.SchedulerOf(id).BreakStarts(0)
 		p.anew(t, w, id, "compute000", old)
-		for _, words := range [][]string{{"compute000", "is drained", "jobs fail on it, the last ones were 4, 5, 6"}, {"compute000", "is replaced", "1 of at most 5"}} {
+		for _, words := range [][]string{{"compute000", "is drained", "it does not start jobs or loses them, the last ones were "}, {"compute000", "is replaced", "1 of at most 5"}} {
 			if n := p.lines(t, id, words...); n != 1 {
 				t.Errorf("the cluster's log tells %d times that %q", n, words)
 			}
 		}
-		p.runs(t, id, "COMPLETED")
+		p.untilState(t, id, other, "COMPLETED")
 	})
+}
+
+func TestANodeThatOnlyJobsSpeakAgainstServesOnceItsQueueReplacesNoMore(t *testing.T) {
+	t.Parallel()
+	w, p, id := scaled(t, 1, time.Hour)
+	old := w.agentOf(t, p, id, "compute000")
+	p.untilState(t, id, p.submit(t, job(id, "./run.sh")), "RUNNING") // which keeps it from being made anew
+	w.SchedulerOf(id).BreakStarts(1 << 30)
+	p.runs(t, id, "FAILED", "FAILED")
+	p.colleague(t, id)()
+	p.Until(t, "it is drained", func() bool { return w.inSched(t, id, "compute000").State == scheduler.NodeDraining })
+	w.SchedulerOf(id).BreakStarts(0)
+	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		q, err := tx.Queue(ctx, id, "workq")
+		if err != nil {
+			return err
+		}
+		q.Halted = time.Now()
+		return tx.NoteReplaced(ctx, q)
+	}))
+	p.Until(t, "it is in service", func() bool { return w.inSched(t, id, "compute000").State == scheduler.NodeBusy })
+	time.Sleep(5 * limits.Health)
+	if w.inSched(t, id, "compute000").State != scheduler.NodeBusy || w.agentOf(t, p, id, "compute000") != old {
+		t.Error("it did not stay there")
+	}
+	if n := p.lines(t, id, "compute000", "is put back into service: nothing but jobs speaks against it"); n != 1 {
+		t.Errorf("that is told %d times", n)
+	}
 }
 
 // lost runs a job, has it end with an exit status that only its node writes down,
@@ -138,32 +201,20 @@ func (p *Plane) lost(t *testing.T, w *World, id string, ends bool, code int) {
 	p.untilState(t, id, one, state)
 }
 
-func TestJobsThatTheSchedulerLostCountAsTheirNodesTell(t *testing.T) {
+func TestJobsThatTheSchedulerLostSayThatTheirNodeWorks(t *testing.T) {
 	t.Parallel()
 	w, p, id := scaled(t, 1, time.Hour)
-	old := w.agentOf(t, p, id, "compute000")
 	health := func() store.Health { return p.rows(t, id)[2].Health }
-	for range 4 {
-		p.lost(t, w, id, false, 0)
-	}
-	if h := health(); h.InRow != 0 {
-		t.Errorf("runs that were killed count: %+v", h)
+	w.SchedulerOf(id).BreakStarts(1 << 30)
+	p.runs(t, id, "FAILED", "FAILED")
+	w.SchedulerOf(id).BreakStarts(0)
+	p.lost(t, w, id, false, 0)
+	if h := health(); h.InRow != 2 {
+		t.Errorf("after a run that was killed there is %+v", h)
 	}
 	p.lost(t, w, id, true, 1)
-	p.lost(t, w, id, true, 2)
-	if h := health(); h.InRow != 2 {
-		t.Errorf("of two that failed there is %+v", h)
-	}
-	p.lost(t, w, id, true, 0)
 	if h := health(); h.InRow != 0 {
-		t.Errorf("after one that completed there is %+v", h)
-	}
-	for code := range 3 {
-		p.lost(t, w, id, true, code+1)
-	}
-	p.anew(t, w, id, "compute000", old)
-	if !p.told(t, id, "compute000", "is drained", "jobs fail on it") {
-		t.Error("the cluster's log does not tell why")
+		t.Errorf("after one that failed by itself there is %+v", h)
 	}
 }
 
@@ -181,22 +232,6 @@ func TestJobsThatWereStoppedCountForNothing(t *testing.T) {
 	}
 }
 
-func TestAnAccountWhoseJobsFailEverywhereDrainsNoNode(t *testing.T) {
-	t.Parallel()
-	w, p, id := scaled(t, 2, 0)
-	w.ending(id, 1, 1, 1, 1)
-	for range 4 {
-		q := job(id, "./run.sh")
-		q.Node = new(2)
-		p.untilState(t, id, p.submit(t, q), "FAILED")
-	}
-	p.Until(t, "all are counted", func() bool { return p.rows(t, id)[3].Health.InRow == 4 })
-	time.Sleep(5 * limits.Health)
-	if p.told(t, id, "is drained") {
-		t.Error("a node is drained")
-	}
-}
-
 func TestSickNodesAreReplaced(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -204,6 +239,7 @@ func TestSickNodesAreReplaced(t *testing.T) {
 		says string
 	}{
 		"its disk is full":       {func(h *hpc.NodeHealth) { h.Disks[0].Free = 7 << 20 }, "its disk is full: 7 MB of 10240 MB are free on /"},
+		"its disk errs":          {func(h *hpc.NodeHealth) { h.Disks[1].Fault = "cannot be written: input/output error" }, "its disk /tmp cannot be written: input/output error"},
 		"it has lost a share":    {func(h *hpc.NodeHealth) { h.Shares[0].Fault = "is not mounted" }, "its share /home is not mounted"},
 		"its clock is off":       {func(h *hpc.NodeHealth) { h.Clock = h.Clock.Add(-7 * time.Second) }, "its clock is off by -7.0 s"},
 		"it says what it wishes": {func(h *hpc.NodeHealth) { h.Shares[0].Fault = "\n" + strings.Repeat("x", 1<<19) }, "its share /home ?xxx"},

@@ -16,6 +16,7 @@ type Disk struct {
 	Size, Free int64 // bytes, Free of them for anybody
 	Inodes     int64 // 0 where they are not counted
 	FreeInodes int64
+	Fault      string // "cannot be written: …"; "" for none
 }
 
 // Share is a part of the cluster's volume as a node has it.
@@ -28,15 +29,17 @@ type Share struct {
 type Ailment string
 
 const (
-	DiskFull  Ailment = "disk"
-	ShareLost Ailment = "share"
-	ClockOff  Ailment = "clock"
-	JobsFail  Ailment = "jobs" // several in a row
+	DiskFull   Ailment = "disk"
+	DiskBroken Ailment = "disk errors"
+	ShareLost  Ailment = "share"
+	ClockOff   Ailment = "clock"
+	JobsFail   Ailment = "jobs" // several in a row did not begin on it, or lost it
 )
 
-// JobFailure is a job that failed on a node.
+// JobFailure is a job that ended in a way that points at its node.
 type JobFailure struct {
-	Job string // the scheduler's id; of an array, the array's
-	UID int    // whose it was
-	At  time.Time
+	Job  string // as its owner knows it; of an array, the array's
+	UID  int    // whose it was
+	Lost bool   // the job lost its node, which no account can bring about; else its script did not begin
+	At   time.Time
 }

@@ -87,6 +87,9 @@ func (ctl *Control) doHealth(ctx context.Context, m *store.Node, s healthStep) e
 		return nil
 	case noteSound:
 		line := fmt.Sprintf("node %s is sound again", n.Hostname)
+		if n.Health.Cause == hpc.JobsFail && n.Health.InRow > 0 {
+			line = fmt.Sprintf("node %s of queue %s is put back into service: nothing but jobs speaks against it, and its queue replaces no more nodes", n.Hostname, n.Queue)
+		}
 		if err := ctl.markSick(ctx, n, fault{}, store.Info, line); err != nil || !computes(n) {
 			return err
 		}
@@ -191,7 +194,7 @@ func (ctl *Control) countReplacement(ctx context.Context, n *store.Node) error {
 		if err := tx.Log(ctx, n.ClusterID, healthOperation, store.Warn, line, now); err != nil || count < replacedLimit {
 			return err
 		}
-		line = fmt.Sprintf("queue %s replaces no more nodes, %d were replaced within an hour: sick ones stay drained until somebody looks and puts one back (ehpc node resume)", q.Name, count)
+		line = fmt.Sprintf("queue %s replaces no more nodes, %d were replaced within an hour: those whose disk, share or clock is at fault stay drained until somebody looks and puts one back (ehpc node resume)", q.Name, count)
 		return tx.Log(ctx, n.ClusterID, healthOperation, store.Error, line, now)
 	})
 }

@@ -180,6 +180,8 @@ func faultOf(h hpc.NodeHealth, offset, within time.Duration, had hpc.Ailment) fa
 	}
 	for _, d := range h.Disks {
 		switch {
+		case d.Fault != "":
+			return fault{hpc.DiskBroken, "its disk " + told(d.Path) + " " + told(d.Fault)}
 		case d.Size > 0 && d.Free <= room*low(d.Size, diskLowest, diskHighest):
 			return fault{hpc.DiskFull, fmt.Sprintf("its disk is full: %d MB of %d MB are free on %s", d.Free>>20, d.Size>>20, told(d.Path))}
 		case d.Inodes > 0 && d.FreeInodes <= room*low(d.Inodes, filesLowest, filesHighest):

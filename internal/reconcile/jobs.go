@@ -47,10 +47,10 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 		if err := v.read(ctx, tx); err != nil {
 			return err
 		}
-		now := time.Now()
+		now, rowOf := time.Now(), v.rowOf()
 		p = planJobs(now, v)
 		var err error
-		if sick, err = countEnds(ctx, tx, nodes, v); err != nil {
+		if sick, err = countEnds(ctx, tx, nodes, v, rowOf); err != nil {
 			return err
 		}
 		for _, row := range p.Save {

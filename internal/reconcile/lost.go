@@ -63,7 +63,6 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 	}
 	where := ctl.whereabouts(ctx, nodes)
 	var died []hpc.Run
-	sick := false
 	for _, row := range rows {
 		now, was := time.Now(), *row
 		p := planLost(now, row, byToken[row.Token], why, where)
@@ -75,11 +74,9 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 			if err := tx.SaveJob(ctx, row); err != nil {
 				return err
 			}
-			ails, err := countWritten(ctx, tx, row, p.Last)
-			if err != nil {
+			if err := countWritten(ctx, tx, row, p.Last); err != nil {
 				return err
 			}
-			sick = sick || ails
 			if err := ctl.recordLost(ctx, tx, &was, row, byToken[row.Token], coresOf(nodes), now); err != nil || p.Line == "" {
 				return err
 			}
@@ -94,9 +91,6 @@ func (ctl *Control) lookAtRuns(ctx context.Context, sched scheduler.Scheduler, n
 		if why == refused {
 			ctl.Submitted()
 		}
-	}
-	if sick {
-		ctl.health.Wake()
 	}
 	if len(died) == 0 {
 		return nil

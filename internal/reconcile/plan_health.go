@@ -12,9 +12,12 @@ import (
 )
 
 const (
-	// failuresLimit is how many jobs in a row fail on a sick node, within failuresFor.
+	// failuresLimit is how many jobs in a row speak against a sick node, within
+	// failuresFor, and accountsLimit of how many accounts they are at least: one
+	// account alone takes no node out of service.
 	failuresLimit = 3
 	failuresFor   = time.Hour
+	accountsLimit = 2
 	// replacedLimit is after how many replacements within replacedFor a queue stops
 	// replacing.
 	replacedLimit = 5
@@ -59,14 +62,17 @@ type healthView struct {
 	Queues []*store.Queue
 	Sched  map[string]scheduler.Node // by hostname; nil: not known
 	Looks  map[string]look           // by node id
+
+	halted map[string]bool // queues that replace no more nodes
 }
 
 // planHealth says what to do about each node's health: at most one step a node.
 func planHealth(now time.Time, v *healthView) []healthStep {
 	var steps []healthStep
 	room := map[string]int{} // replacements that are left, by queue
+	v.halted = map[string]bool{}
 	for _, q := range v.Queues {
-		if q.Halted.IsZero() {
+		if v.halted[q.Name] = !q.Halted.IsZero(); !v.halted[q.Name] {
 			room[q.Name] = replacedLimit - len(recent(q.Replaced, now))
 		}
 	}
@@ -138,36 +144,44 @@ func (v *healthView) compute(now time.Time, n *store.Node) (healthAct, fault) {
 }
 
 // fault is what ails a node. One that is sick is sound only when that was seen:
-// failures that grow old prove nothing.
+// that jobs failed long ago proves nothing. Where nodes are not replaced any more,
+// one that only jobs speak against serves better than none.
 func (v *healthView) fault(now time.Time, n *store.Node) (f fault, sound bool) {
 	l, known := v.Looks[n.ID]
 	known = known && l.Times >= looksNeeded
 	switch {
 	case known && l.Cause != "":
 		return l.fault, false
-	case v.failing(now, n):
-		return fault{hpc.JobsFail, "jobs fail on it, the last ones were " + strings.Join(failed(n), ", ")}, false
+	case !v.halted[n.Queue] && v.failing(now, n):
+		return fault{hpc.JobsFail, "it does not start jobs or loses them, the last ones were " + strings.Join(failed(n), ", ")}, false
 	}
-	return fault{}, known && n.Health.InRow == 0
+	return fault{}, known && (n.Health.InRow == 0 || v.halted[n.Queue])
 }
 
-// failing tells whether enough jobs in a row have failed on a node, and for no
-// fault of their own: an account whose jobs fail on other nodes as well is
-// thought to fail by itself.
+// failing tells whether enough jobs in a row speak against a node: of several
+// accounts, or such as lost the node, which no account can bring about. An account
+// whose jobs speak against other nodes as well is thought to be the cause itself.
 func (v *healthView) failing(now time.Time, n *store.Node) bool {
 	if n.Health.InRow < failuresLimit {
 		return false
 	}
 	since := now.Add(-failuresFor)
 	last := slices.DeleteFunc(inRow(n), func(f hpc.JobFailure) bool { return f.At.Before(since) })
-	return len(last) >= failuresLimit && slices.ContainsFunc(last, func(f hpc.JobFailure) bool {
+	lost, accounts := 0, map[int]bool{}
+	for _, f := range last {
+		accounts[f.UID] = true
+		if f.Lost {
+			lost++
+		}
+	}
+	return len(last) >= failuresLimit && (len(accounts) >= accountsLimit || lost >= failuresLimit) && slices.ContainsFunc(last, func(f hpc.JobFailure) bool {
 		return !slices.ContainsFunc(v.Nodes, func(o *store.Node) bool {
 			return o != n && slices.ContainsFunc(o.Health.Failures, func(g hpc.JobFailure) bool { return g.UID == f.UID && !g.At.Before(since) })
 		})
 	})
 }
 
-// inRow are the jobs that failed in a row, as far as they are kept.
+// inRow are the jobs in a row that speak against a node, as far as they are kept.
 func inRow(n *store.Node) []hpc.JobFailure {
 	all := n.Health.Failures
 	return slices.Clone(all[max(0, len(all)-n.Health.InRow):])

@@ -47,11 +47,24 @@ func (v *healthView) sick(n *store.Node, state scheduler.NodeState) {
 	v.sched(n, state, sickPrefix+"it is so")
 }
 
-func fails(n *store.Node, uid int, jobs ...string) {
+// fails has jobs not begin on a node, loses has them lose it.
+func fails(n *store.Node, uid int, jobs ...string) { accuse(n, false, uid, jobs) }
+func loses(n *store.Node, uid int, jobs ...string) { accuse(n, true, uid, jobs) }
+
+func accuse(n *store.Node, lost bool, uid int, jobs []string) {
 	for _, job := range jobs {
-		n.Health.Failures = append(n.Health.Failures, hpc.JobFailure{Job: job, UID: uid, At: noon.Add(-time.Minute)})
+		n.Health.Failures = append(n.Health.Failures, hpc.JobFailure{Job: job, UID: uid, Lost: lost, At: noon.Add(-time.Minute)})
 		n.Health.InRow++
 	}
+}
+
+// jobsSpeakAgainst has a node drained for the sake of three jobs of two accounts.
+func (v *healthView) jobsSpeakAgainst(n *store.Node, state scheduler.NodeState) {
+	fails(n, 1, "1", "2")
+	fails(n, 2, "3")
+	v.sick(n, state)
+	n.Health.Cause = hpc.JobsFail
+	v.finds(n, "", 9)
 }
 
 func TestPlanHealth(t *testing.T) {
@@ -99,40 +112,65 @@ func TestPlanHealth(t *testing.T) {
 			v.sick(n, scheduler.NodeDrained)
 			v.Queues[0].Halted, n.Health.Replacing = noon, true
 		}, []healthAct{replaceSick}},
-		"being replaced, and it joined again":    {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeIdle); n.Health.Replacing = true }, []healthAct{replaceSick}},
-		"well again, with a job":                 {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeDraining); v.finds(n, "", 2) }, []healthAct{noteSound}},
-		"well again at one look":                 {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeDraining); v.finds(n, "", 1) }, nil},
-		"well again, and the resume was cut off": {func(v *healthView, n *store.Node) { v.sched(n, scheduler.NodeDrained, sickPrefix+"it was so") }, []healthAct{resumeSound}},
-		"three jobs failed":                      {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3") }, []healthAct{noteSick}},
-		"two jobs failed":                        {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2") }, nil},
-		"three, and one completed between":       {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3"); n.Health.InRow = 1 }, nil},
+		"being replaced, and it joined again":           {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeIdle); n.Health.Replacing = true }, []healthAct{replaceSick}},
+		"well again, with a job":                        {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeDraining); v.finds(n, "", 2) }, []healthAct{noteSound}},
+		"well again at one look":                        {func(v *healthView, n *store.Node) { v.sick(n, scheduler.NodeDraining); v.finds(n, "", 1) }, nil},
+		"well again, and the resume was cut off":        {func(v *healthView, n *store.Node) { v.sched(n, scheduler.NodeDrained, sickPrefix+"it was so") }, []healthAct{resumeSound}},
+		"three jobs of two accounts did not begin":      {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2"); fails(n, 2, "3") }, []healthAct{noteSick}},
+		"two jobs of two accounts did not":              {func(v *healthView, n *store.Node) { fails(n, 1, "1"); fails(n, 2, "2") }, nil},
+		"nine jobs of one account did not":              {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3", "4", "5", "6", "7", "8", "9") }, nil},
+		"three jobs of one account lost it":             {func(v *healthView, n *store.Node) { loses(n, 1, "1", "2", "3") }, []healthAct{noteSick}},
+		"two of one account lost it, one did not begin": {func(v *healthView, n *store.Node) { loses(n, 1, "1", "2"); fails(n, 1, "3") }, nil},
+		"three, and one ran to its end between":         {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2"); fails(n, 2, "3"); n.Health.InRow = 1 }, nil},
 		"three, one of them long ago": {func(v *healthView, n *store.Node) {
-			fails(n, 1, "1", "2", "3")
+			loses(n, 1, "1", "2", "3")
 			n.Health.Failures[0].At = noon.Add(-61 * time.Minute)
 		}, nil},
 		"four, one of them long ago": {func(v *healthView, n *store.Node) {
-			fails(n, 1, "1", "2", "3", "4")
+			loses(n, 1, "1", "2", "3", "4")
 			n.Health.Failures[0].At = noon.Add(-61 * time.Minute)
 		}, []healthAct{noteSick}},
-		"three of an account that fails elsewhere": {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3"); fails(v.Nodes[3], 1, "4") }, nil},
-		"it failed elsewhere long ago": {func(v *healthView, n *store.Node) {
-			fails(n, 1, "1", "2", "3")
-			fails(v.Nodes[3], 1, "4")
+		"of two accounts the second one's is long ago": {func(v *healthView, n *store.Node) {
+			fails(n, 2, "1")
+			fails(n, 1, "2", "3", "4")
+			n.Health.Failures[0].At = noon.Add(-61 * time.Minute)
+		}, nil},
+		"three of an account that loses another, too": {func(v *healthView, n *store.Node) { loses(n, 1, "1", "2", "3"); loses(v.Nodes[3], 1, "4") }, nil},
+		"it lost another long ago": {func(v *healthView, n *store.Node) {
+			loses(n, 1, "1", "2", "3")
+			loses(v.Nodes[3], 1, "4")
 			v.Nodes[3].Health.Failures[0].At = noon.Add(-2 * time.Hour)
 		}, []healthAct{noteSick}},
-		"it failed elsewhere before a replacement": {func(v *healthView, n *store.Node) {
-			fails(n, 1, "1", "2", "3")
-			fails(v.Nodes[3], 1, "4")
+		"it lost another that has been replaced": {func(v *healthView, n *store.Node) {
+			loses(n, 1, "1", "2", "3")
+			loses(v.Nodes[3], 1, "4")
 			v.Nodes[3].Health.InRow = 0
 		}, nil},
-		"another account fails elsewhere":      {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3"); fails(v.Nodes[3], 2, "4") }, []healthAct{noteSick}},
-		"of two accounts one fails here alone": {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2"); fails(n, 2, "3"); fails(v.Nodes[3], 1, "4") }, []healthAct{noteSick}},
-		"all jobs fail on both nodes":          {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2", "3"); fails(v.Nodes[3], 1, "1", "2", "3") }, nil},
-		"three failed, and all that grew old": {func(v *healthView, n *store.Node) {
-			fails(n, 1, "1", "2", "3")
-			v.sick(n, scheduler.NodeDraining)
-			v.finds(n, "", 9)
+		"another account's job did not begin elsewhere": {func(v *healthView, n *store.Node) { loses(n, 1, "1", "2", "3"); fails(v.Nodes[3], 2, "4") }, []healthAct{noteSick}},
+		"of two accounts one fails here alone":          {func(v *healthView, n *store.Node) { fails(n, 1, "1", "2"); fails(n, 2, "3"); fails(v.Nodes[3], 1, "4") }, []healthAct{noteSick}},
+		"no job begins on either node": {func(v *healthView, n *store.Node) {
+			for _, n := range v.Nodes[2:] {
+				fails(n, 1, "1", "2")
+				fails(n, 2, "3")
+			}
+		}, nil},
+		"three, and all that grew old": {func(v *healthView, n *store.Node) {
+			v.jobsSpeakAgainst(n, scheduler.NodeDraining)
 			n.Health.Failures[0].At = noon.Add(-2 * time.Hour)
+		}, nil},
+		"jobs speak against it, and it has none": {func(v *healthView, n *store.Node) { v.jobsSpeakAgainst(n, scheduler.NodeDrained) }, []healthAct{replaceSick}},
+		"jobs speak against it, and its queue has come to a halt": {func(v *healthView, n *store.Node) {
+			v.jobsSpeakAgainst(n, scheduler.NodeDrained)
+			v.Queues[0].Halted = noon
+		}, []healthAct{noteSound}},
+		"its queue has come to a halt, and nobody has looked at it": {func(v *healthView, n *store.Node) {
+			v.jobsSpeakAgainst(n, scheduler.NodeDrained)
+			v.Queues[0].Halted = noon
+			v.finds(n, "", 1)
+		}, nil},
+		"it is back in service, and its queue has come to a halt": {func(v *healthView, n *store.Node) {
+			v.jobsSpeakAgainst(n, scheduler.NodeIdle)
+			n.Health.Cause, v.Queues[0].Halted = "", noon
 		}, nil},
 		"it is to be resumed": {func(v *healthView, n *store.Node) {
 			n.Health.Resume = true
@@ -145,7 +183,7 @@ func TestPlanHealth(t *testing.T) {
 		}, []healthAct{resumeAsked}},
 		"jobs fail on a manager that computes": {func(v *healthView, n *store.Node) {
 			v.sched(v.Nodes[0], scheduler.NodeIdle, "")
-			fails(v.Nodes[0], 1, "1", "2", "3")
+			loses(v.Nodes[0], 1, "1", "2", "3")
 		}, []healthAct{noteSick}},
 		"what ails a manager that computes is known": {func(v *healthView, n *store.Node) {
 			v.sched(v.Nodes[0], scheduler.NodeIdle, "")
@@ -221,6 +259,7 @@ func TestFaultOf(t *testing.T) {
 		"a disk with less than nothing":            {disk(-5, gb), 0, 0, "", hpc.DiskFull},
 		"a disk with few files":                    {files(1000, 1e7), 0, 0, "", hpc.DiskFull},
 		"a disk with files enough":                 {files(1001, 1e7), 0, 0, "", ""},
+		"a disk that errs":                         {hpc.NodeHealth{Disks: []hpc.Disk{{Path: "/", Fault: "cannot be written: input/output error"}}}, 0, 0, "", hpc.DiskBroken},
 		"a disk that has no files":                 {files(0, 50), 0, 0, "", hpc.DiskFull},
 		"a disk that does not count its files":     {files(0, 0), 0, 0, "", ""},
 		"a share":                                  {hpc.NodeHealth{Shares: []hpc.Share{{Path: "/home"}, {Path: "/opt", Fault: "is not mounted"}}}, 0, 0, "", hpc.ShareLost},
@@ -254,29 +293,23 @@ func TestAllClocksOffIsOneClockOff(t *testing.T) {
 func TestCountEnd(t *testing.T) {
 	t.Parallel()
 	made := noon.Add(-time.Hour)
-	end := func(id string, uid int, state hpc.JobState) scheduler.Job {
-		return scheduler.Job{ID: id, UID: uid, State: state, Start: noon.Add(-time.Minute), End: noon}
+	end := func(job string, uid int, says verdict) nodeEnd {
+		return nodeEnd{Job: job, UID: uid, Verdict: says, Start: noon.Add(-time.Minute), End: noon}
 	}
-	task := func(id, array string) scheduler.Job {
-		j := end(id, 1, hpc.JobFailed)
-		j.Array = array
-		return j
-	}
-	early := end("0", 1, hpc.JobNodeFail)
+	early := end("0", 1, lostJob)
 	early.Start = made.Add(-time.Second)
 	for name, c := range map[string]struct {
-		ends []scheduler.Job
+		ends []nodeEnd
 		row  int
 		kept []string
 	}{
-		"failures":                      {[]scheduler.Job{end("1", 1, hpc.JobFailed), end("2", 2, hpc.JobNodeFail)}, 2, []string{"1", "2"}},
-		"a job that is told twice":      {[]scheduler.Job{end("1", 1, hpc.JobFailed), end("1", 1, hpc.JobFailed)}, 1, []string{"1"}},
-		"tasks of an array":             {[]scheduler.Job{task("7_1", "7"), task("7_2", "7"), task("7_3", "7")}, 1, []string{"7"}},
-		"one of its own that completes": {[]scheduler.Job{end("1", 1, hpc.JobFailed), end("2", 1, hpc.JobCompleted)}, 0, nil},
-		"another's that completes":      {[]scheduler.Job{end("1", 1, hpc.JobFailed), end("2", 2, hpc.JobCompleted)}, 0, []string{"1"}},
-		"a task that fails after that":  {[]scheduler.Job{task("7_1", "7"), end("2", 2, hpc.JobCompleted), task("7_2", "7")}, 1, []string{"7"}},
-		"a job of the machine before":   {[]scheduler.Job{early}, 0, nil},
-		"one that failed to be started": {[]scheduler.Job{{ID: "1", State: hpc.JobFailed, End: noon}}, 1, []string{"1"}},
+		"jobs that did not begin, or lost it":   {[]nodeEnd{end("1", 1, notBegun), end("2", 2, lostJob)}, 2, []string{"1", "2"}},
+		"a job that is told again":              {[]nodeEnd{end("1", 1, notBegun), end("1", 1, notBegun)}, 1, []string{"1"}},
+		"one of its own that ran":               {[]nodeEnd{end("1", 1, notBegun), end("2", 1, works)}, 0, nil},
+		"another's that ran":                    {[]nodeEnd{end("1", 1, notBegun), end("2", 2, works)}, 0, []string{"1"}},
+		"a task that does not begin after that": {[]nodeEnd{end("7", 1, notBegun), end("2", 2, works), end("7", 1, notBegun)}, 1, []string{"7"}},
+		"a job of the machine before":           {[]nodeEnd{early}, 0, nil},
+		"one that has no start":                 {[]nodeEnd{{Job: "1", Verdict: notBegun, End: noon}}, 1, []string{"1"}},
 	} {
 		n := &store.Node{Health: store.Health{Since: made}}
 		for _, e := range c.ends {
@@ -292,9 +325,56 @@ func TestCountEnd(t *testing.T) {
 	}
 	n := new(store.Node)
 	for i := range 3 * failuresKept {
-		countEnd(n, end(string(rune('a'+i)), 1, hpc.JobFailed))
+		countEnd(n, end(string(rune('a'+i)), 1, notBegun))
 	}
 	if len(n.Health.Failures) != failuresKept || n.Health.InRow != failuresKept {
-		t.Errorf("%d failures are kept, %d in a row", len(n.Health.Failures), n.Health.InRow)
+		t.Errorf("%d are kept, %d in a row", len(n.Health.Failures), n.Health.InRow)
+	}
+}
+
+func TestWhatTheEndOfAJobSaysOfItsNodes(t *testing.T) {
+	t.Parallel()
+	one, two := []string{"compute000"}, []string{"compute000", "compute001"}
+	over := &hpc.Run{Began: noon.Add(-time.Minute), Ended: noon, ExitCode: 2}
+	killed := &hpc.Run{Began: noon.Add(-time.Minute), Ended: noon, ExitCode: 137, Killed: "its node failed"}
+	for name, c := range map[string]struct {
+		e        scheduler.Job
+		unwanted bool
+		says     verdict
+		of       []string
+	}{
+		"it completed":                           {scheduler.Job{State: hpc.JobCompleted, Nodes: two}, false, works, two},
+		"its script failed":                      {scheduler.Job{State: hpc.JobFailed, ExitCode: 2, Run: over, Nodes: one}, false, works, one},
+		"its script had run, and its node went":  {scheduler.Job{State: hpc.JobNodeFail, Run: over, Nodes: one}, false, works, one},
+		"its script did not begin":               {scheduler.Job{State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, notBegun, one},
+		"it did not begin on the first of two":   {scheduler.Job{State: hpc.JobFailed, ExitCode: 1, Nodes: two}, false, notBegun, one},
+		"its node could not be told to begin":    {scheduler.Job{State: hpc.JobNodeFail, Nodes: one}, false, notBegun, one},
+		"its directory is missing":               {scheduler.Job{State: hpc.JobFailed, ExitCode: hpc.ExitNotLaunched, Nodes: one}, false, silent, nil},
+		"it was stopped before it began":         {scheduler.Job{State: hpc.JobFailed, ExitCode: 1, Nodes: one}, true, silent, nil},
+		"it lost its node":                       {scheduler.Job{State: hpc.JobNodeFail, Run: killed, Nodes: one}, false, lostJob, one},
+		"it lost one of two":                     {scheduler.Job{State: hpc.JobNodeFail, Run: killed, Nodes: two}, false, silent, nil},
+		"it was cancelled":                       {scheduler.Job{State: hpc.JobCancelled, Run: killed, Nodes: one}, false, silent, nil},
+		"it ran out of time":                     {scheduler.Job{State: hpc.JobTimeout, Run: killed, Nodes: one}, false, silent, nil},
+		"it was never on a node":                 {scheduler.Job{State: hpc.JobFailed, ExitCode: 1}, false, silent, nil},
+		"a task did not begin":                   {scheduler.Job{Array: "1", Task: "3", State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, notBegun, one},
+		"the rest of an array ended as a whole":  {scheduler.Job{Array: "1", State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, silent, nil},
+		"its record was cut off behind its name": {scheduler.Job{State: hpc.JobFailed, Token: "-", Nodes: one}, false, silent, nil},
+	} {
+		row := &store.Job{PublicID: "9", Token: "t", Wanted: !c.unwanted}
+		if c.e.ID = "1"; c.e.Token == "" {
+			c.e.Token = "T" // as Slurm may have it
+		}
+		got, of := nodeEndOf(row, c.e)
+		if got.Verdict != c.says || !slices.Equal(of, c.of) || got.Job != "9" {
+			t.Errorf("%s: %v of %v for job %s", name, got.Verdict, of, got.Job)
+		}
+	}
+	byHand := scheduler.Job{ID: "5", State: hpc.JobFailed, ExitCode: 1, Nodes: one}
+	if got, of := nodeEndOf(&store.Job{PublicID: "5", Wanted: true}, byHand); got.Verdict != silent || of != nil {
+		t.Errorf("of a job that was submitted on a node nobody knows whether it began: %v of %v", got.Verdict, of)
+	}
+	byHand.State = hpc.JobNodeFail
+	if got, _ := nodeEndOf(nil, byHand); got.Verdict != lostJob || got.Job != "5" {
+		t.Errorf("it lost its node: %+v", got)
 	}
 }

@@ -13,8 +13,8 @@ import (
 type Health struct {
 	Cause     hpc.Ailment      // of its being sick; "" while it is sound
 	Reason    string           // the same in words
-	Failures  []hpc.JobFailure `bun:",type:text,nullzero"` // the last ones, in order
-	InRow     int              // how many jobs have failed since one completed, a machine was made or somebody looked
+	Failures  []hpc.JobFailure `bun:",type:text,nullzero"` // the last jobs that speak against it, in order
+	InRow     int              // how many jobs speak against it since one ran to its end, a machine was made or somebody looked
 	Since     time.Time        `bun:",nullzero"` // when its machine was last made anew
 	Replacing bool             // counted, and not made anew yet
 	Replaced  int              // how often it was
