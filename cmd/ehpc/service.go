@@ -111,24 +111,33 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	if err != nil {
 		return err
 	}
+	front, err := listen(conf)
+	if err != nil {
+		return fmt.Errorf("cannot serve: %w", err)
+	}
+	defer front.Close()
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
 		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
-		Server: who.server, Home: who.home, Keep: restored(conf.Data, log),
+		Server: who.server, Home: who.home, Endpoint: front.endpoint, Keep: restored(conf.Data, log),
 		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
 		Budgets: conf.Budgets, Currency: conf.Currency})
+	var holder action.Holder
+	if db.Shared() {
+		holder = control.Holder
+	}
 	passwords := auth.NewPasswords()
-	people, err := openLogin(sshAddress(o.ssh, conf.Listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Log: log})
+	people, err := openLogin(sshAddress(o.ssh, conf.Listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Holder: holder, Log: log})
 	if err != nil {
 		return err
 	}
 	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: passwords, Fits: machines.Fits, Reclaims: true,
-		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, ScalePlan: control.ScalePlan, Version: release, Home: who.home, Log: log,
+		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, ScalePlan: control.ScalePlan, Version: release, Home: who.home, Holder: holder, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup
 	ctx, stop := context.WithCancel(ctx)
 	loops.Go(func() { control.Run(ctx) })
 	loops.Go(func() { people.serve(ctx, log) })
-	err = serveHTTP(ctx, conf, db, service, people.credentials(), log)
+	err = serveHTTP(ctx, front, conf, db, service, people.credentials(), log)
 	stop()
 	loops.Wait()
 	return errors.Join(err, hub.Close())

@@ -53,6 +53,7 @@ type Service struct {
 	Version   string                                                             // of this program
 	Lookup    fetch.Lookup                                                       // of the hosts of input files; nil: the system's
 	Home      string                                                             // of new clusters; see store.Cluster
+	Holder    Holder                                                             // nil on a store that is this server's alone
 	Log       *slog.Logger
 
 	fetching sync.Once
@@ -108,19 +109,13 @@ func (s *Service) manager(nodes []*store.Node, c *store.Cluster) (*store.Node, e
 	return nil, api.ManagerNotFound.Errorf("the manager of cluster %s is not in service now; try again", c.ID)
 }
 
-// fits refuses what the machines cannot hold, counting what is wanted but not made yet.
+// fits refuses what this server's machines cannot hold, counting what is wanted but not made yet.
 func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
-	nodes, err := s.Store.Read().Nodes(ctx, "")
+	unmade, err := s.Store.Read().UnmadeTypes(ctx, s.Home)
 	if err != nil {
 		return err
 	}
-	types := more
-	for _, n := range nodes {
-		if n.Wanted && n.Address == "" {
-			types = append(types, n.InstanceType)
-		}
-	}
-	if err := s.Fits(ctx, types); errors.Is(err, provider.ErrNoCapacity) {
+	if err := s.Fits(ctx, append(unmade, more...)); errors.Is(err, provider.ErrNoCapacity) {
 		return api.TooManyNodes.Errorf("cannot make %d more nodes: %v", len(more), err)
 	} else if err != nil {
 		return api.EcsError.Errorf("cannot tell whether %d more nodes fit: %v", len(more), err)

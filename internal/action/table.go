@@ -1,23 +1,25 @@
 package action
 
-// Table is every action that is built, by its name in the catalogue.
+// Table is every action that is built, by its name in the catalogue. What is typed
+// asks rows alone about a cluster, and any server answers it; what is for here
+// needs the cluster's machine.
 func (s *Service) Table() map[string]Handler {
 	return map[string]Handler{
-		"AddNodes":                 typed(s.AddNodes),
-		"AddQueue":                 typed(s.AddQueue),
-		"AddUsers":                 typed(s.AddUsers),
+		"AddNodes":                 here(s, s.AddNodes),
+		"AddQueue":                 here(s, s.AddQueue),
+		"AddUsers":                 here(s, s.AddUsers),
 		"CreateCluster":            typed(s.CreateCluster),
-		"CreateJobFile":            typed(s.CreateJobFile),
+		"CreateJobFile":            here(s, s.CreateJobFile),
 		"CreateJobTemplate":        typed(s.CreateJobTemplate),
 		"DeleteBudget":             typed(s.DeleteBudget),
 		"DeleteCluster":            typed(s.DeleteCluster),
 		"DeleteJobTemplates":       typed(s.DeleteJobTemplates),
-		"DeleteJobs":               typed(s.DeleteJobs),
+		"DeleteJobs":               here(s, s.DeleteJobs),
 		"DeleteNodes":              typed(s.DeleteNodes),
-		"DeleteQueue":              typed(s.DeleteQueue),
-		"DeleteUsers":              typed(s.DeleteUsers),
+		"DeleteQueue":              here(s, s.DeleteQueue),
+		"DeleteUsers":              here(s, s.DeleteUsers),
 		"DescribeAutoScaleConfig":  typed(s.DescribeAutoScaleConfig),
-		"DescribeAutoScalePlan":    typed(s.DescribeAutoScalePlan),
+		"DescribeAutoScalePlan":    here(s, s.DescribeAutoScalePlan),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeImagePrice":       typed(s.DescribeImagePrice),
 		"DescribeJob":              typed(s.DescribeJob),
@@ -25,7 +27,7 @@ func (s *Service) Table() map[string]Handler {
 		"EditJobTemplate":          typed(s.EditJobTemplate),
 		"GetAccountingReport":      typed(s.GetAccountingReport),
 		"GetAutoScaleConfig":       typed(s.GetAutoScaleConfig),
-		"GetJobLog":                typed(s.GetJobLog),
+		"GetJobLog":                here(s, s.GetJobLog),
 		"InvokeShellCommand":       typed(s.InvokeShellCommand),
 		"ListAvailableEcsTypes":    typed(s.ListAvailableEcsTypes),
 		"ListBudgets":              typed(s.ListBudgets),
@@ -50,17 +52,17 @@ func (s *Service) Table() map[string]Handler {
 		"ListTasks":                typed(s.ListTasks),
 		"ListUsers":                typed(s.ListUsers),
 		"ModifyClusterAttributes":  typed(s.ModifyClusterAttributes),
-		"ModifyUserGroups":         typed(s.ModifyUserGroups),
-		"ModifyUserPasswords":      typed(s.ModifyUserPasswords),
+		"ModifyUserGroups":         here(s, s.ModifyUserGroups),
+		"ModifyUserPasswords":      here(s, s.ModifyUserPasswords),
 		"QueryServicePackAndPrice": typed(s.QueryServicePackAndPrice),
-		"ReclaimNodes":             typed(s.ReclaimNodes),
-		"RerunJobs":                typed(s.RerunJobs),
+		"ReclaimNodes":             here(s, s.ReclaimNodes),
+		"RerunJobs":                here(s, s.RerunJobs),
 		"ResumeNodes":              typed(s.ResumeNodes),
 		"SetAutoScaleConfig":       typed(s.SetAutoScaleConfig),
 		"SetBudget":                typed(s.SetBudget),
 		"SetJobUser":               typed(s.SetJobUser),
-		"SetQueue":                 typed(s.SetQueue),
-		"StopJobs":                 typed(s.StopJobs),
-		"SubmitJob":                typed(s.SubmitJob),
+		"SetQueue":                 here(s, s.SetQueue),
+		"StopJobs":                 here(s, s.StopJobs),
+		"SubmitJob":                here(s, s.SubmitJob),
 	}
 }

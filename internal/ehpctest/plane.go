@@ -55,6 +55,9 @@ type Options struct {
 	InTurn    func()           // runs the loops as reconcile.RunInTurn does, with requests that go through no network
 }
 
+// endpoint is where a plane says that it is.
+func (o Options) endpoint() string { return "https://" + cmp.Or(o.Server, "here") + ".example.org" }
+
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
 	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
@@ -84,7 +87,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	reach, unlink := w.reach(t, o.Linked, log)
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: reach, SSH: sshca.New(sealer.Derive),
 		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: o.Limits, Log: log, Interrupt: o.Interrupt,
-		Server: cmp.Or(o.Server, "here"), Home: o.Home, Keep: o.Keep,
+		Server: cmp.Or(o.Server, "here"), Home: o.Home, Endpoint: o.endpoint(), Keep: o.Keep,
 		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
 		Budgets: conf.Budgets, Currency: conf.Currency})
 	w.mu.Lock()
@@ -95,6 +98,9 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: auth.NewPasswords(),
 		Fits: w.Machines.Fits, Reclaims: true, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
+	if db.Shared() && !o.Paused {
+		service.Holder = ctl.Holder
+	}
 	web := serve(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}), o.InTurn == nil)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
@@ -117,12 +123,19 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 		must(t, db.Close())
 	})
 	t.Cleanup(p.stop)
-	p.Key = auth.NewKey("owner")
-	must(t, db.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-		return tx.InsertKey(ctx, store.Key{ID: p.Key.ID, Owner: p.Key.Owner, Secret: p.Key.Secret, Enabled: true, Created: time.Now()})
-	}))
+	p.Key = p.keyOf(t, "owner")
 	p.Client = web.client(t, p.Key)
 	return p
+}
+
+// keyOf is a new access key of somebody.
+func (p *Plane) keyOf(t testing.TB, owner string) auth.Key {
+	t.Helper()
+	key := auth.NewKey(owner)
+	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		return tx.InsertKey(ctx, store.Key{ID: key.ID, Owner: key.Owner, Secret: key.Secret, Enabled: true, Created: time.Now()})
+	}))
+	return key
 }
 
 // front is where a plane is asked.

@@ -1,7 +1,6 @@
 package ehpctest
 
 import (
-	"context"
 	"fmt"
 	"net/url"
 	"slices"
@@ -9,8 +8,6 @@ import (
 	"testing"
 
 	"ehpc/api"
-	"ehpc/client"
-	"ehpc/internal/auth"
 	"ehpc/internal/config"
 	provfake "ehpc/internal/provider/fake"
 	"ehpc/internal/store"
@@ -117,13 +114,7 @@ func TestBadInput(t *testing.T) {
 		}
 	})
 	t.Run("another owner's clusters do not exist", func(t *testing.T) {
-		key := auth.NewKey("stranger")
-		must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
-			return tx.InsertKey(ctx, store.Key{ID: key.ID, Owner: key.Owner, Secret: key.Secret, Enabled: true})
-		}))
-		c, err := client.New(client.Config{Endpoint: p.URL, AccessKeyID: key.ID, AccessKeySecret: key.Secret})
-		must(t, err)
-		err = c.Do(t.Context(), &api.DescribeClusterRequest{ClusterId: creating}, &api.DescribeClusterResponse{})
+		err := clientOf(t, p.URL, p.keyOf(t, "stranger")).Do(t.Context(), &api.DescribeClusterRequest{ClusterId: creating}, &api.DescribeClusterResponse{})
 		if got := codeOf(t, err); got != "ClusterNotFound" {
 			t.Errorf("code %s", got)
 		}

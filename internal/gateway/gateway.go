@@ -35,7 +35,10 @@ type Options struct {
 	Passwords *auth.Passwords
 	Authority *sshca.Authority
 	Nodes     Nodes
-	Log       *slog.Logger
+	// Holder tells whether this server runs a cluster, and otherwise whose lease it
+	// is under; nil on a store that is this server's alone.
+	Holder func(ctx context.Context, clusterID string) (here bool, lease *store.Lease, err error)
+	Log    *slog.Logger
 }
 
 // Limits of what comes from outside.

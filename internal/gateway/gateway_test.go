@@ -359,6 +359,17 @@ func TestANodeThatIsNotTheOne(t *testing.T) {
 			t.Errorf("the log says %q", lines)
 		}
 	})
+	t.Run("at a server that does not run the cluster the guest is told where to log in", func(t *testing.T) {
+		w.node.is(func() { w.node.gone = true })
+		w.gateway.Holder = func(context.Context, string) (bool, *store.Lease, error) {
+			return false, &store.Lease{Endpoint: "https://a.example.org"}, nil
+		}
+		_, err := w.run(w.login("lovelace@lab"), "id")
+		if err == nil || !strings.Contains(err.Error(), "log in there (its API is at https://a.example.org)") {
+			t.Errorf("got %v", err)
+		}
+		w.gateway.Holder = nil
+	})
 	t.Run("without a login node the guest is told", func(t *testing.T) {
 		w.node.is(func() { w.node.gone = true })
 		_, err := w.run(w.login("lovelace@lab"), "id")

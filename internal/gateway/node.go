@@ -19,6 +19,9 @@ const dialLimit = 20 * time.Second
 // errNoLogin: people cannot be let in now.
 var errNoLogin = errors.New("no login node of the cluster is in service now; try again")
 
+// errElsewhere: the nodes are beside another server.
+var errElsewhere = errors.New("the cluster is on another server's machine; log in there")
+
 // loginNode is the first of the cluster's login nodes that can be reached.
 func (g *Gateway) loginNode(ctx context.Context, clusterID string) (*store.Node, error) {
 	nodes, err := g.Store.Read().Nodes(ctx, clusterID)
@@ -30,7 +33,24 @@ func (g *Gateway) loginNode(ctx context.Context, clusterID string) (*store.Node,
 			return n, nil
 		}
 	}
-	return nil, errNoLogin
+	return nil, g.noLogin(ctx, clusterID)
+}
+
+// noLogin says why nobody is let in.
+func (g *Gateway) noLogin(ctx context.Context, clusterID string) error {
+	if g.Holder == nil {
+		return errNoLogin
+	}
+	here, lease, err := g.Holder(ctx, clusterID)
+	switch {
+	case err != nil:
+		return err
+	case here || lease == nil:
+		return errNoLogin
+	case lease.Endpoint == "":
+		return errElsewhere
+	}
+	return fmt.Errorf("%w (its API is at %s)", errElsewhere, lease.Endpoint)
 }
 
 // admit connects to a login node as the account and notes the login in the

@@ -60,7 +60,7 @@ func turnAway(channels <-chan ssh.NewChannel, reason string) {
 
 // sayTo is what a guest, who has proven who they are, hears of a failure.
 func sayTo(err error) string {
-	if errors.Is(err, errNoLogin) || errors.Is(err, errRefused) {
+	if errors.Is(err, errNoLogin) || errors.Is(err, errElsewhere) || errors.Is(err, errRefused) {
 		return err.Error()
 	}
 	return "the login node cannot be reached now; try again"

@@ -73,6 +73,7 @@ type Options struct {
 	Limits   Limits
 	Log      *slog.Logger
 	Server   string // names this server among those that share the store
+	Endpoint string // where clients reach this server
 	Home     string // of clusters whose machines only this server reaches; "" if every server does
 	Keep     bool   // what no row wants: the store is older than the world
 

@@ -58,7 +58,7 @@ func (ctl *Control) takeLease(ctx context.Context, clusterID string) error {
 	until := now.Add(ctl.Limits.Lease)
 	var row *store.Lease
 	err := ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) (err error) {
-		row, err = tx.TakeLease(ctx, clusterID, ctl.Server, now, until)
+		row, err = tx.TakeLease(ctx, &store.Lease{ClusterID: clusterID, Server: ctl.Server, Endpoint: ctl.Endpoint, Expires: until}, now)
 		return err
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ import (
 // settle plans until there is room for all that is added: of a type that there
 // is no capacity for no more are added than there are, and the next one is tried.
 func (ctl *Control) settle(ctx context.Context, tx store.Tx, v *scaleView, now time.Time) ([]scaleStep, error) {
-	return ctl.settleBeside(ctx, v, func() ([]hpc.InstanceType, error) { return tx.UnmadeTypes(ctx) }, now)
+	return ctl.settleBeside(ctx, v, func() ([]hpc.InstanceType, error) { return tx.UnmadeTypes(ctx, ctl.Home) }, now)
 }
 
 // settleBeside settles beside machines that are wanted and not made yet; they

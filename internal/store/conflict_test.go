@@ -119,7 +119,7 @@ func TestALeaseIsOneServersAtATime(t *testing.T) {
 		s := withCluster(t, place())
 		take := func(server string, at time.Time) (l *Lease, err error) {
 			err = s.Change(t.Context(), func(ctx context.Context, tx Tx) error {
-				l, err = tx.TakeLease(ctx, "c", server, at, at.Add(time.Minute))
+				l, err = tx.TakeLease(ctx, &Lease{ClusterID: "c", Server: server, Endpoint: "https://" + server, Expires: at.Add(time.Minute)}, at)
 				return err
 			})
 			return l, err
@@ -151,6 +151,12 @@ func TestALeaseIsOneServersAtATime(t *testing.T) {
 		if err != nil || second.Fence <= first.Fence || second.Server != "b" {
 			t.Fatalf("after it has run out: %+v, %v", second, err)
 		}
+		if l, err := s.Read().Lease(t.Context(), "c"); err != nil || l.Server != "b" || l.Endpoint != "https://b" || l.Fence != second.Fence {
+			t.Errorf("who holds it is read as %+v, %v", l, err)
+		}
+		if _, err := s.Read().Lease(t.Context(), "none"); !errors.Is(err, ErrNotFound) {
+			t.Errorf("a cluster that nobody has run: err = %v", err)
+		}
 		if err := fence(first.Fence); !errors.Is(err, ErrFenced) {
 			t.Errorf("who had it before writes on: err = %v", err)
 		}
@@ -171,7 +177,7 @@ func TestNobodyTakesALeaseDuringAWrite(t *testing.T) {
 	t.Parallel()
 	s := withCluster(t, engines["postgres"](t))
 	change(t, s, func(ctx context.Context, tx Tx) error {
-		_, err := tx.TakeLease(ctx, "c", "a", now, now)
+		_, err := tx.TakeLease(ctx, &Lease{ClusterID: "c", Server: "a", Expires: now}, now)
 		return err
 	})
 	taken := make(chan error)
@@ -181,7 +187,7 @@ func TestNobodyTakesALeaseDuringAWrite(t *testing.T) {
 		}
 		go func() {
 			taken <- s.Change(t.Context(), func(ctx context.Context, tx Tx) error {
-				_, err := tx.TakeLease(ctx, "c", "b", now, now.Add(time.Minute))
+				_, err := tx.TakeLease(ctx, &Lease{ClusterID: "c", Server: "b", Expires: now.Add(time.Minute)}, now)
 				return err
 			})
 		}()

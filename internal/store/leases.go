@@ -20,27 +20,36 @@ type Lease struct {
 
 	ClusterID string `bun:",pk"`
 	Server    string
+	Endpoint  string // where clients reach the server; "" if it was not told
 	Fence     int64
 	Rev       int64
 	Expires   time.Time
 }
 
-// TakeLease makes a cluster's lease a server's until a time, if nobody's is
-// running: ErrConflict otherwise. A server takes over its own lease at once:
-// the process that had it is dead.
-func (tx Tx) TakeLease(ctx context.Context, clusterID, server string, now, until time.Time) (*Lease, error) {
-	l := &Lease{ClusterID: clusterID, Server: server, Fence: 1, Rev: 1, Expires: until}
+// TakeLease makes a cluster's lease a server's until it expires, if nobody's is
+// running: ErrConflict otherwise. It returns the whole row. A server takes over its
+// own lease at once: the process that had it is dead.
+func (tx Tx) TakeLease(ctx context.Context, l *Lease, now time.Time) (*Lease, error) {
+	l.Fence, l.Rev = 1, 1
 	res, err := tx.db.NewInsert().Model(l).On("CONFLICT (cluster_id) DO NOTHING").Exec(ctx)
 	if err := one(res, err); !errors.Is(err, ErrConflict) {
 		return l, err
 	}
 	err = one(tx.db.NewUpdate().Model((*Lease)(nil)).
-		Set("server = ?", server).Set("fence = fence + 1").Set("rev = rev + 1").Set("expires = ?", until).
-		Where("cluster_id = ? AND (server = ? OR expires <= ?)", clusterID, server, now).Exec(ctx))
+		Set("server = ?", l.Server).Set("endpoint = ?", l.Endpoint).Set("expires = ?", l.Expires).
+		Set("fence = fence + 1").Set("rev = rev + 1").
+		Where("cluster_id = ? AND (server = ? OR expires <= ?)", l.ClusterID, l.Server, now).Exec(ctx))
 	if err != nil {
 		return nil, err
 	}
 	return l, notFound(tx.db.NewSelect().Model(l).WherePK().Scan(ctx))
+}
+
+// Lease is the cluster's lease, which may have ended.
+func (tx Tx) Lease(ctx context.Context, clusterID string) (*Lease, error) {
+	l := new(Lease)
+	err := tx.db.NewSelect().Model(l).Where("cluster_id = ?", clusterID).Scan(ctx)
+	return l, notFound(err)
 }
 
 // RenewLeases prolongs what a server holds and returns it. Leases of clusters

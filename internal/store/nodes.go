@@ -88,10 +88,12 @@ func (tx Tx) Nodes(ctx context.Context, clusterID string) ([]*Node, error) {
 	return rows, q.Scan(ctx)
 }
 
-// UnmadeTypes returns the types of all nodes that are wanted and have no machine.
-func (tx Tx) UnmadeTypes(ctx context.Context) ([]hpc.InstanceType, error) {
+// UnmadeTypes returns the types of all nodes that are wanted and have no machine,
+// of the clusters of one home.
+func (tx Tx) UnmadeTypes(ctx context.Context, home string) ([]hpc.InstanceType, error) {
 	var rows []*Node
-	err := tx.db.NewSelect().Model(&rows).Column("instance_type").Where("wanted AND address = ''").Scan(ctx)
+	err := tx.db.NewSelect().Model(&rows).Column("instance_type").
+		Where("wanted AND address = '' AND cluster_id IN (SELECT id FROM clusters WHERE home = ? AND deleted IS NULL)", home).Scan(ctx)
 	types := make([]hpc.InstanceType, len(rows))
 	for i, n := range rows {
 		types[i] = n.InstanceType

@@ -1,0 +1,1 @@
+ALTER TABLE leases ADD COLUMN endpoint TEXT NOT NULL DEFAULT ''; -- where clients reach the server
