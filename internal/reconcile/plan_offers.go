@@ -20,31 +20,46 @@ type offer struct {
 	Limit    float64 // of its price, with SpotWithPriceLimit
 	Closed   bool    // none of it is to be had now
 	Why      string  // it is closed, or there are not as many as were asked for
+	Spare    bool    // only for jobs that no offer before it holds
+	Sought   bool    // some job is such a one
 }
 
-// offers are a queue's, the best first: the types that are set for it, else its
-// newest node's, else the cluster's.
+// offers are a queue's, the best first: the types that are set for it and no
+// others, else its newest node's and, for jobs that this does not hold, those of
+// its other nodes and the cluster's.
 func (p *scalePlanner) offers(queue string, set hpc.QueueScale) []offer {
-	types := set.Types
-	if len(types) == 0 {
-		name := p.Type
-		for _, n := range p.Nodes {
-			if computes(n) && n.Queue == queue {
-				name = n.InstanceType.Name
-			}
-		}
-		types = []hpc.ScaleType{{Name: name}}
+	types, chosen := set.Types, len(set.Types) > 0
+	if !chosen {
+		types = p.usual(queue)
 	}
 	var offers []offer
 	for _, t := range types {
 		if kind, known := p.Tariff.Types[t.Name]; known {
-			offers = append(offers, p.offer(kind, set, t))
+			o := p.offer(kind, set, t)
+			o.Spare = !chosen && len(offers) > 0
+			offers = append(offers, o)
 		}
 	}
 	if set.ByInventory {
 		slices.SortStableFunc(offers, func(a, b offer) int { return p.Stock[b.Name] - p.Stock[a.Name] })
 	}
 	return offers
+}
+
+// usual are the types of a queue that has none set, each once.
+func (p *scalePlanner) usual(queue string) (types []hpc.ScaleType) {
+	add := func(name string) {
+		if !slices.ContainsFunc(types, func(t hpc.ScaleType) bool { return t.Name == name }) {
+			types = append(types, hpc.ScaleType{Name: name})
+		}
+	}
+	for _, n := range slices.Backward(p.Nodes) {
+		if computes(n) && n.Queue == queue {
+			add(n.InstanceType.Name)
+		}
+	}
+	add(p.Type)
+	return types
 }
 
 func (p *scalePlanner) offer(kind hpc.InstanceType, set hpc.QueueScale, t hpc.ScaleType) offer {
@@ -86,6 +101,9 @@ func shortage(offers []offer) string {
 	}
 	var why []string
 	for _, o := range offers {
+		if o.Spare && !o.Sought {
+			continue
+		}
 		if o.Why != "" && !slices.Contains(why, o.Why) {
 			why = append(why, o.Why)
 		}
@@ -100,7 +118,7 @@ func sizes(offers []offer) string {
 		have = append(have, fmt.Sprintf("%s: %d cores, %d MB and %d GPUs", o.Name, o.Cores, o.MemoryMB, o.GPUs))
 	}
 	if len(have) == 0 {
-		return "of no known type"
+		return "none that the service still knows"
 	}
 	return strings.Join(have, "; ")
 }

@@ -29,6 +29,37 @@ func named(names ...string) (types []hpc.ScaleType) {
 	return types
 }
 
+// busy has jobs on all nodes.
+func (v *scaleView) busy() {
+	for host, n := range v.Sched {
+		n.State, n.CoresUsed = scheduler.NodeBusy, n.Cores
+		v.Sched[host] = n
+	}
+}
+
+func TestWhatAQueueWhoseJobsFitNoTypeSays(t *testing.T) {
+	t.Parallel()
+	v := scaleViewOf(1)
+	v.Explain, v.Config.Checked = true, noon
+	v.wait(2, waiting{Cores: 17})
+	says := func() string {
+		for _, s := range planScale(noon, v) {
+			if s.Act == addNone || s.Act == addNodes {
+				return s.line()
+			}
+		}
+		return ""
+	}
+	const none = "no node is added for 2 of the jobs: no instance type of queue workq has 17 cores (small: 4 cores, 8192 MB and 1 GPUs)"
+	if got := says(); !strings.HasSuffix(got, none) || strings.Contains(got, "enough") {
+		t.Errorf("%q", got)
+	}
+	v.wait(9, waiting{Cores: 1})
+	if got := says(); !strings.HasPrefix(got, "2 nodes of type small are added") || !strings.HasSuffix(got, none) {
+		t.Errorf("beside jobs that fit: %q", got)
+	}
+}
+
 func TestWhichTypesAQueueGrowsBy(t *testing.T) {
 	t.Parallel()
 	one, wide := waiting{Cores: 1}, waiting{Cores: 9}
@@ -55,6 +86,47 @@ func TestWhichTypesAQueueGrowsBy(t *testing.T) {
 			v.Own["workq"] = offering(named("small", "large")...)
 			v.wait(1, waiting{Cores: 17})
 		}, "tell the owner", "small: 4 cores, 8192 MB and 1 GPUs; large: 16 cores"},
+		{"a queue without types grows by its newest node's", func(v *scaleView) {
+			v.moreOf(large, 1, hpc.NodeRunning)
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.busy()
+			v.wait(1, one)
+		}, "add 1", ""},
+		{"and by another node's for a job that this does not hold", func(v *scaleView) {
+			v.moreOf(large, 1, hpc.NodeRunning)
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.busy()
+			v.wait(1, wide)
+			v.wait(14, one)
+		}, "add 1 large, add 2", ""},
+		{"and by the cluster's", func(v *scaleView) {
+			v.Type = "large"
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.wait(1, wide)
+		}, "add 1 large", ""},
+		{"not by the cluster's where types are set", func(v *scaleView) {
+			v.Type, v.Own["workq"] = "large", offering(named("small")...)
+			v.wait(1, wide)
+		}, "tell the owner", "no node is added for it: it asks for 9 cores on a node, no instance type of queue workq has 9 cores (small: 4 cores, 8192 MB and 1 GPUs)"},
+		{"nor for want of machines of the newest's type", func(v *scaleView) {
+			v.Type = "large"
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.busy()
+			v.Config.Resting["small"] = noon.Add(time.Minute)
+			v.wait(1, one)
+		}, "add none, tell the owner", "no capacity for small until 12:01 UTC"},
+		{"nor for a minimum", func(v *scaleView) {
+			set := offering()
+			set.MinNodes = 3
+			v.Type, v.Own["workq"] = "large", set
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.wait(1, wide)
+		}, "add 1 large, add 1", ""},
+		{"memory that no type has", func(v *scaleView) {
+			v.Type = "large"
+			v.moreOf(small, 1, hpc.NodeRunning)
+			v.wait(2, waiting{Cores: 1, MemoryMB: 70000})
+		}, "tell the owner", "no instance type of queue workq has 1 cores, 70000 MB (small: 4 cores, 8192 MB and 1 GPUs; large: 16 cores, 65536 MB and 0 GPUs)"},
 		{"a type that is not there any more is passed over", func(v *scaleView) { v.Own["workq"] = offering(named("gone", "large")...); v.wait(1, one) }, "add 1 large", ""},
 		{"a type that rests is passed over", func(v *scaleView) {
 			v.Own["workq"] = offering(named("small", "large")...)

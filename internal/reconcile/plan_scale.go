@@ -242,6 +242,9 @@ func (p *scalePlanner) grow(queue string) {
 	if text := cmp.Or(limit, shortage); text != "" {
 		why += "; " + text
 	}
+	if pack.beyond > 0 {
+		why += fmt.Sprintf("; no node is added for %d of the jobs: %s", pack.beyond, strings.Join(pack.why, "; "))
+	}
 	p.decide(queue, pack, n, wish+pack.short+pack.lacking > 0, limit, why)
 }
 
@@ -269,6 +272,8 @@ func (p *scalePlanner) decide(queue string, pack *packing, n int, needed bool, l
 		p.add(scaleStep{Act: addNone, Queue: queue, Limit: limit, Reason: why})
 	case !needed && p.Config.Said[queue] != "":
 		p.add(scaleStep{Act: addNone, Queue: queue})
+	case p.Explain && pack.beyond > 0:
+		p.add(scaleStep{Act: addNone, Queue: queue, Reason: why})
 	case p.Explain:
 		p.add(scaleStep{Act: addNone, Queue: queue, Reason: why + ", which are enough"})
 	}
@@ -400,11 +405,16 @@ func (p *scalePlanner) place(pack *packing, c crowd, set hpc.QueueScale) {
 
 // hopeless is for jobs that the queue's nodes will never hold.
 func (p *scalePlanner) hopeless(pack *packing, c crowd, most int) {
-	why := fmt.Sprintf("it asks for %d nodes, queue %s grows to %d at most", c.Nodes, c.Queue, most)
+	asks := fmt.Sprintf("it asks for %d nodes", c.Nodes)
+	why := fmt.Sprintf("queue %s grows to %d at most", c.Queue, most)
 	if len(pack.holding(c.waiting)) == 0 {
-		why = fmt.Sprintf("it asks for %s on a node, those of queue %s have no more than: %s", c.waiting, c.Queue, sizes(pack.offers))
+		asks = fmt.Sprintf("it asks for %s on a node", c.waiting)
+		why = fmt.Sprintf("no instance type of queue %s has %s (%s)", c.Queue, c.waiting, sizes(pack.offers))
 	}
-	p.hinderRows(c.last(c.Count), false, why)
+	if pack.beyond += c.Count; !slices.Contains(pack.why, why) {
+		pack.why = append(pack.why, why)
+	}
+	p.hinderRows(c.last(c.Count), false, asks+", "+why)
 }
 
 func (p *scalePlanner) hinderRows(rows []*store.Job, passing bool, why string) {

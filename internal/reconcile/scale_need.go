@@ -221,6 +221,8 @@ type packing struct {
 	made    int            // how many there are
 	short   int            // how many more would be needed, and there is no room for
 	lacking int            // and none of their types is to be had
+	beyond  int            // jobs that new nodes will never hold
+	why     []string       // they will not, each reason once
 }
 
 // left is how many more of an offer can be had.
@@ -248,7 +250,7 @@ func (p *packing) open(o *offer) *bin {
 // openAny opens the best that is to be had.
 func (p *packing) openAny() bool {
 	for i := range p.offers {
-		if p.left(&p.offers[i]) > 0 {
+		if !p.offers[i].Spare && p.left(&p.offers[i]) > 0 {
 			p.open(&p.offers[i])
 			return true
 		}
@@ -256,12 +258,16 @@ func (p *packing) openAny() bool {
 	return false
 }
 
-// holding are the offers of which one holds a job, or a part of it.
+// holding are the offers of which one holds a job, or a part of it: a spare one
+// only where none before it does.
 func (p *packing) holding(w waiting) (fresh []*offer) {
 	for i := range p.offers {
-		if newBin(nil, p.offers[i].InstanceType).holds(w) > 0 {
-			fresh = append(fresh, &p.offers[i])
+		o := &p.offers[i]
+		if newBin(nil, o.InstanceType).holds(w) == 0 || o.Spare && len(fresh) > 0 {
+			continue
 		}
+		o.Sought = true
+		fresh = append(fresh, o)
 	}
 	return fresh
 }
