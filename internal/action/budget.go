@@ -201,19 +201,21 @@ func (s *Service) budgets(ctx context.Context, clusterID string) (budgetsNow, er
 		return budgetsNow{}, err
 	}
 	now := budgetsNow{list: list, at: time.Now(), currency: s.Config.Currency}
+	now.grows, err = s.growth(ctx, clusterID)
+	return now, err
+}
+
+// growth tells which of a cluster's queues grow by themselves.
+func (s *Service) growth(ctx context.Context, clusterID string) (func(queue string) bool, error) {
 	scale, own, err := s.Store.Read().Scale(ctx, clusterID)
-	if err != nil {
-		return budgetsNow{}, err
-	}
-	now.grows = func(queue string) bool {
+	return func(queue string) bool {
 		for _, q := range own {
 			if q.Queue == queue {
 				return q.Settings.Grow
 			}
 		}
 		return scale.Settings.Grow
-	}
-	return now, nil
+	}, err
 }
 
 // budgetsNow tells what a cluster's budgets do to its jobs.

@@ -206,22 +206,22 @@ func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.Li
 	if err != nil {
 		return nil, err
 	}
-	budgets, err := s.budgets(ctx, q.ClusterId)
+	around, err := s.around(ctx, q.ClusterId, rows...)
 	if err != nil {
 		return nil, err
 	}
 	a := &api.ListJobsResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, j := range rows {
-		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j, budgets))
+		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j, around))
 	}
 	return a, nil
 }
 
-func jobInfo(j *store.Job, budgets budgetsNow) api.ListJobsJobInfo {
+func jobInfo(j *store.Job, around jobsAround) api.ListJobsJobInfo {
 	nodes, _ := json.Marshal(j.NodeList) // strings always marshal
 	return api.ListJobsJobInfo{Id: j.PublicID, Name: j.Name, Owner: j.Owner, Priority: strconv.Itoa(j.Priority),
 		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(j.Started),
-		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: orElse(budgets.comment(j), comment(j)),
+		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: around.comment(j),
 		ArrayRequest: j.Spec.Array, ShellPath: "/bin/bash", Rerunable: j.Spec.Rerunable,
 		Resources: &api.ListJobsResources{Nodes: j.Nodes, Cores: j.Cores}}
 }
@@ -235,34 +235,6 @@ func outputOf(j *store.Job, path string) string {
 	}
 	return strings.NewReplacer("%j", id, "%A", id).Replace(path)
 }
-
-// comment tells why a job waits, or how it ended.
-func comment(j *store.Job) string {
-	switch {
-	case j.State == hpc.JobPending && j.Hindrance != "":
-		return strings.TrimPrefix(j.Reason+": "+j.Hindrance, ": ")
-	case !j.State.Ended():
-		return j.Reason
-	case j.ExitCode == hpc.ExitNotLaunched:
-		return fmt.Sprintf("exit status %d: the job could not be started; its working directory, or the directory of its output, is missing or closed to the account", j.ExitCode)
-	}
-	var said []string
-	if j.ExitCode != 0 {
-		said = append(said, fmt.Sprintf("exit status %d", j.ExitCode))
-	}
-	switch {
-	case j.State == hpc.JobNodeFail && !strings.HasPrefix(j.Reason, nodeFailed):
-		said = append(said, nodeFailed)
-	case j.State == hpc.JobNodeFail:
-		said = append(said, j.Reason)
-	case j.State == hpc.JobFailed && j.Reason != strings.ToUpper(j.Reason): // a scheduler's word for it is the state again
-		said = append(said, j.Reason)
-	}
-	return strings.Join(said, ": ")
-}
-
-// nodeFailed begins what is written down of a run whose node failed.
-const nodeFailed = "its node failed"
 
 // jobStamp writes a time as the document's jobs do: UTC, without a zone.
 func jobStamp(t time.Time) string {

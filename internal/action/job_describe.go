@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"ehpc/api"
+	"ehpc/internal/hpc"
 	"ehpc/internal/store"
 )
 
@@ -13,6 +14,7 @@ type jobDetails struct {
 	api.ListJobsJobInfo
 	Queue       string
 	CommandLine string
+	Reason      string `json:",omitempty"` // the scheduler's words for why it waits
 	EndTime     string // "" before the end
 	ExitCode    int
 	Restarts    int
@@ -45,7 +47,7 @@ func (s *Service) DescribeJob(ctx context.Context, q *api.DescribeJobRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	budgets, err := s.budgets(ctx, q.ClusterId)
+	around, err := s.around(ctx, q.ClusterId, j)
 	if err != nil {
 		return nil, err
 	}
@@ -53,8 +55,12 @@ func (s *Service) DescribeJob(ctx context.Context, q *api.DescribeJobRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	text, err := json.Marshal(map[string]jobDetails{j.PublicID: {ListJobsJobInfo: jobInfo(j, budgets), Queue: j.Queue,
-		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts, Used: usedBy(used)}})
+	details := jobDetails{ListJobsJobInfo: jobInfo(j, around), Queue: j.Queue,
+		CommandLine: j.CommandLine, EndTime: jobStamp(j.Ended), ExitCode: j.ExitCode, Restarts: j.Restarts, Used: usedBy(used)}
+	if j.State == hpc.JobPending {
+		details.Reason = j.Reason
+	}
+	text, err := json.Marshal(map[string]jobDetails{j.PublicID: details})
 	return &api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: string(text)}}, err
 }
 

@@ -30,19 +30,19 @@ func (s *Service) ListJobsWithFilters(ctx context.Context, q *api.ListJobsWithFi
 	if err != nil {
 		return nil, err
 	}
-	budgets, err := s.budgets(ctx, q.ClusterId)
+	around, err := s.around(ctx, q.ClusterId, rows...)
 	if err != nil {
 		return nil, err
 	}
 	a := &api.ListJobsWithFiltersResponse{Success: true, TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, j := range rows {
-		a.Jobs = append(a.Jobs, filteredJob(j, budgets))
+		a.Jobs = append(a.Jobs, filteredJob(j, around))
 	}
 	return a, nil
 }
 
-func filteredJob(j *store.Job, budgets budgetsNow) api.ListJobsWithFiltersJobs {
-	i, variables := jobInfo(j, budgets), ""
+func filteredJob(j *store.Job, around jobsAround) api.ListJobsWithFiltersJobs {
+	i, variables := jobInfo(j, around), ""
 	if len(j.Spec.Env) > 0 {
 		text, _ := json.Marshal(j.Spec.Env) // strings always marshal
 		variables = string(text)            // as SubmitJob takes them

@@ -1,10 +1,6 @@
 package hpc
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // JobState is a job's state as the API shows it, the same for every engine.
 type JobState string
@@ -62,12 +58,3 @@ type JobSpec struct {
 
 // EnvVar is one environment variable; order is kept.
 type EnvVar struct{ Name, Value string }
-
-// otherReasons are Slurm's words, or their beginnings, for jobs that more nodes
-// would not start.
-var otherReasons = []string{"Dependency", "BeginTime", "JobHeld", "JobArrayTaskLimit", "Assoc", "QOS", "Reservation", "Licenses", "PartitionDown", "PartitionInactive"}
-
-// WaitsForNodes tells whether a waiting job would start if there were nodes for it.
-func WaitsForNodes(reason string) bool {
-	return !slices.ContainsFunc(otherReasons, func(word string) bool { return strings.HasPrefix(reason, word) })
-}

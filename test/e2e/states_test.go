@@ -195,7 +195,7 @@ func testHeld(t *testing.T, k *controller) {
 		return err == nil && !strings.HasPrefix(reason, "JobHeld")
 	})
 	k.Inside(t, k.manager, "su - lovelace -c 'scontrol hold "+hold.id+"'")
-	rig.Until(t, "the job is shown as held", settleLimit, func() bool { return strings.HasPrefix(k.Job(t, hold.id).Comment, "JobHeld") })
+	rig.Until(t, "the job is shown as held", settleLimit, func() bool { return strings.Contains(k.Job(t, hold.id).Comment, "(JobHeld") })
 	k.Do(t, &api.StopJobsRequest{ClusterId: k.ID, Jobs: jobList(t, stop.id)}, nil)
 	k.check(t, stopped, stop)
 	k.let(t)
