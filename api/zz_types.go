@@ -813,6 +813,7 @@ type ListNodesNodeInfo struct {
 	CreatedByEhpc   bool                     `json:"CreatedByEhpc"`
 	AddTime         string                   `json:"AddTime"`
 	SpotStrategy    string                   `json:"SpotStrategy"`
+	WaitsFor        string                   `json:"WaitsFor,omitempty"`
 	LockReason      string                   `json:"LockReason"`
 	ExpiredTime     string                   `json:"ExpiredTime"`
 	Expired         bool                     `json:"Expired"`
@@ -940,6 +941,7 @@ type ListNodesNoPagingNodeInfo struct {
 	CreatedByEhpc   bool                             `json:"CreatedByEhpc"`
 	AddTime         string                           `json:"AddTime"`
 	SpotStrategy    string                           `json:"SpotStrategy"`
+	WaitsFor        string                           `json:"WaitsFor,omitempty"`
 	LockReason      string                           `json:"LockReason"`
 	ExpiredTime     string                           `json:"ExpiredTime"`
 	Expired         bool                             `json:"Expired"`

@@ -28,7 +28,7 @@ func (s *Service) tellHalts(ctx context.Context, c *store.Cluster, nodes []*stor
 // lockReason is why a node takes no jobs: what ails it, or what keeps it from
 // being in service.
 func lockReason(n *store.Node) string {
-	if n.Status == hpc.NodeException {
+	if n.Status != hpc.NodeRunning && n.Wanted && n.Reason != "" { // a step that failed and is tried again, too
 		return n.Reason
 	}
 	return n.Health.Reason

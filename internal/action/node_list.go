@@ -27,8 +27,14 @@ func (s *Service) ListNodes(ctx context.Context, q *api.ListNodesRequest) (*api.
 		return nil, err
 	}
 	a := &api.ListNodesResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
+	setUp, err := s.setUp(ctx, c, nodes)
+	if err != nil {
+		return nil, err
+	}
 	for _, n := range nodes {
-		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, s.nodeInfo(c, n))
+		i := s.nodeInfo(c, n)
+		i.WaitsFor = setUp.waitsFor(n)
+		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, i)
 	}
 	return a, nil
 }
@@ -40,12 +46,17 @@ func (s *Service) ListNodesNoPaging(ctx context.Context, q *api.ListNodesNoPagin
 	if err != nil {
 		return nil, err
 	}
+	setUp, err := s.setUp(ctx, c, nodes)
+	if err != nil {
+		return nil, err
+	}
 	a := &api.ListNodesNoPagingResponse{}
 	for _, n := range nodes {
 		i := s.nodeInfo(c, n)
 		a.Nodes.NodeInfo = append(a.Nodes.NodeInfo, api.ListNodesNoPagingNodeInfo{
 			Id: i.Id, RegionId: i.RegionId, Status: i.Status, CreatedByEhpc: i.CreatedByEhpc, AddTime: i.AddTime,
-			SpotStrategy: i.SpotStrategy, LockReason: i.LockReason, ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
+			SpotStrategy: i.SpotStrategy, WaitsFor: setUp.waitsFor(n), LockReason: i.LockReason,
+			ImageOwnerAlias: i.ImageOwnerAlias, ImageId: i.ImageId, Location: i.Location,
 			Roles:          api.ListNodesNoPagingRoles(i.Roles),
 			TotalResources: (*api.ListNodesNoPagingTotalResources)(i.TotalResources),
 			UsedResources:  (*api.ListNodesNoPagingUsedResources)(i.UsedResources),

@@ -333,3 +333,27 @@ func TestRootsLoginReachesLoginNodesAlone(t *testing.T) {
 		})
 	}
 }
+
+func TestNodesSayThatTheyWaitForScripts(t *testing.T) {
+	t.Parallel()
+	url, _, _ := scriptServer(t)
+	w := NewWorld(provfake.Options{})
+	w.HoldScripts(true)
+	p := Start(t, w, Options{Config: local})
+	id := askScripted(t, p, url+"/setup.sh", 1)
+	waitFor := func(what string) func() bool {
+		return func() bool {
+			var a api.ListNodesResponse
+			must(t, p.Do(t.Context(), &api.ListNodesRequest{ClusterId: id, PageNumber: 1, PageSize: 50}, &a))
+			for i, n := range a.Nodes.NodeInfo {
+				if n.WaitsFor != what || p.Nodes(t, id)[i].WaitsFor != what {
+					return false
+				}
+			}
+			return len(a.Nodes.NodeInfo) > 0
+		}
+	}
+	p.Until(t, "all nodes say so", waitFor("scripts"))
+	w.HoldScripts(false)
+	p.Until(t, "none says so any more", waitFor(""))
+}

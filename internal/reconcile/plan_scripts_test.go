@@ -71,7 +71,7 @@ func TestScriptsLine(t *testing.T) {
 
 func TestAMachineHasItsOwnRunOfTheScripts(t *testing.T) {
 	t.Parallel()
-	ids := []string{scriptsID(&store.Node{ID: "a", BootID: "1"}), scriptsID(&store.Node{ID: "a", BootID: "2"}), scriptsID(&store.Node{ID: "b", BootID: "1"})}
+	ids := []string{(&store.Node{ID: "a", BootID: "1"}).ScriptsCommand(), (&store.Node{ID: "a", BootID: "2"}).ScriptsCommand(), (&store.Node{ID: "b", BootID: "1"}).ScriptsCommand()}
 	if slices.Sort(ids); len(slices.Compact(ids)) != 3 {
 		t.Errorf("the commands are %v", ids)
 	}

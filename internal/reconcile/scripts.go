@@ -2,9 +2,7 @@ package reconcile
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"fmt"
 	"net/url"
 	"slices"
@@ -19,13 +17,6 @@ import (
 
 // scriptsTime is how long a cluster's scripts may take on one node.
 const scriptsTime = time.Hour
-
-// scriptsID is the command that runs the scripts on a node's present machine: a
-// machine that is made anew has to be prepared anew, and none is twice.
-func scriptsID(n *store.Node) string {
-	sum := sha256.Sum256([]byte(n.ID + "\n" + n.BootID))
-	return "c-" + hex.EncodeToString(sum[:16])
-}
 
 // scriptsState is how the scripts stand on a node.
 type scriptsState string
@@ -80,7 +71,7 @@ func (ctl *Control) observeScripts(ctx context.Context, c *store.Cluster, nodes 
 		if !waits(n) {
 			continue
 		}
-		run, begun := runs[scriptsID(n)]
+		run, begun := runs[n.ScriptsCommand()]
 		switch {
 		case !begun:
 			all[n.ID] = fetched
@@ -179,7 +170,7 @@ func (ctl *Control) prepareNode(ctx context.Context, n *store.Node, plan hpc.Nod
 	for _, s := range rows {
 		what = append(what, strings.TrimSpace(shown(s.URL)+" "+s.Args))
 	}
-	row := &store.Command{ID: scriptsID(n), ClusterID: n.ClusterID, Content: "post-install scripts: " + strings.Join(what, "; "),
+	row := &store.Command{ID: n.ScriptsCommand(), ClusterID: n.ClusterID, Content: "post-install scripts: " + strings.Join(what, "; "),
 		Dir: "/root", Timeout: int(scriptsTime.Seconds()), Kind: store.KindPostInstall, Created: time.Now()}
 	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertCommand(ctx, row, []string{n.ID})
@@ -195,7 +186,7 @@ func (ctl *Control) scriptsCommand(ctx context.Context, o store.OpenCommand) (cm
 		return cmd, false, err
 	}
 	i := slices.IndexFunc(nodes, func(n *store.Node) bool { return n.ID == o.NodeID })
-	if i < 0 || scriptsID(nodes[i]) != o.ID {
+	if i < 0 || nodes[i].ScriptsCommand() != o.ID {
 		return cmd, false, nil
 	}
 	if nodes[i].Status == hpc.NodeUninit { // its machine is being replaced

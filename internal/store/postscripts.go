@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -52,6 +54,14 @@ func (tx Tx) SavePostScript(ctx context.Context, s *PostScript) error {
 
 // Kinds of commands.
 const KindPostInstall = "post-install"
+
+// ScriptsCommand is the id of the command that runs the cluster's scripts on the
+// node's present machine: a machine that is made anew has to be prepared anew, and
+// none is twice.
+func (n *Node) ScriptsCommand() string {
+	sum := sha256.Sum256([]byte(n.ID + "\n" + n.BootID))
+	return "c-" + hex.EncodeToString(sum[:16])
+}
 
 // ScriptRun is how the scripts of a cluster stand on a node.
 type ScriptRun struct {
