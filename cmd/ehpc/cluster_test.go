@@ -138,3 +138,19 @@ func TestManyNodesAreCounted(t *testing.T) {
 		t.Errorf("%q, expected %q", got, want)
 	}
 }
+
+func TestNodesThatAreSetUpSayWhatTheyWaitFor(t *testing.T) {
+	t.Parallel()
+	some := nodes("manager running", "c0 init", "c1 uninit").Nodes.NodeInfo
+	some[1].WaitsFor, some[2].WaitsFor, some[2].LockReason = "scripts", "machine", "cannot make machine: no room\nat all"
+	if got, want := summary(some), "manager running, c0 init (scripts), c1 uninit (machine); c1: cannot make machine: no room"; got != want {
+		t.Errorf("%q, expected %q", got, want)
+	}
+	many := nodes("manager running", "login0 running", "c0 init", "c1 init", "c2 init", "c3 init", "c4 init", "c5 running").Nodes.NodeInfo
+	for i := range many[2:5] {
+		many[i+2].WaitsFor = "agent"
+	}
+	if got, want := summary(many), "1 manager running, 1 login running, 3 compute init (agent), 2 compute init, 1 compute running"; got != want {
+		t.Errorf("%q, expected %q", got, want)
+	}
+}

@@ -65,18 +65,18 @@ func (c *cli) newJobLogCommand() *cobra.Command {
 }
 
 // describeJob shows one job, or the array of a task.
-func (r *remote) describeJob(ctx context.Context, cluster, id string) (job, error) {
+func (r *remote) describeJob(ctx context.Context, cluster, id string) (jobInFull, error) {
 	whole := id
 	if at := strings.IndexAny(id, "_["); at > 0 {
 		whole = id[:at]
 	}
 	answer, err := call[api.DescribeJobResponse](ctx, r, "find job "+id, "DescribeJob", values("ClusterId", cluster, "JobId", whole))
 	if err != nil {
-		return job{}, err
+		return jobInFull{}, err
 	}
-	var found map[string]job
+	var found map[string]jobInFull
 	if err := json.Unmarshal([]byte(answer.Message.JobInfo), &found); err != nil {
-		return job{}, &failure{"find job " + id, fmt.Errorf("the answer to DescribeJob is not as documented: %w", err)}
+		return jobInFull{}, &failure{"find job " + id, fmt.Errorf("the answer to DescribeJob is not as documented: %w", err)}
 	}
 	return found[whole], nil
 }

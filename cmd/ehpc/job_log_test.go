@@ -1,14 +1,18 @@
 package main
 
 import (
-	"fmt"
+	"encoding/json"
 	"testing"
 
 	"ehpc/api"
 )
 
 func described(j job) api.DescribeJobResponse {
-	return api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: fmt.Sprintf(`{%q:{"Id":%q,"State":%q,"Stdout":%q,"Stderr":%q}}`, j.Id, j.Id, j.State, j.Stdout, j.Stderr)}}
+	text, err := json.Marshal(map[string]jobInFull{j.Id: {job: j}})
+	if err != nil {
+		panic(err) // texts always marshal
+	}
+	return api.DescribeJobResponse{Message: api.DescribeJobMessage{JobInfo: string(text)}}
 }
 
 func TestJobLog(t *testing.T) {

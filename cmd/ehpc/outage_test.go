@@ -88,7 +88,7 @@ func during(n int, first, second any) []any {
 func waiters() map[string]map[string][]any {
 	const looks = 200
 	gone := refusal{api.ClusterNotFound, "gone"}
-	running, ended := jobs(job{Id: "7", State: "RUNNING"}), jobs(job{Id: "7", State: "COMPLETED"})
+	running, ended := described(job{Id: "7", State: "RUNNING"}), described(job{Id: "7", State: "COMPLETED"})
 	printed := []any{api.GetJobLogResponse{OutputLog: "a"}, api.GetJobLogResponse{}}
 	one := nodes("manager running", "login0 running", "compute000 running")
 	drained := nodes("manager running", "login0 running", "compute000 running")
@@ -96,9 +96,9 @@ func waiters() map[string]map[string][]any {
 	added := api.AddNodesResponse{}
 	added.InstanceIds.InstanceId = []string{"i-3"}
 	return map[string]map[string][]any{
-		"job follow ehpc-hz-1 7": {"ListJobs": during(looks, running, ended)},
+		"job follow ehpc-hz-1 7": {"DescribeJob": during(looks, running, ended)},
 		"job submit ehpc-hz-1 --as lovelace -f -- true": {"SubmitJob": {api.SubmitJobResponse{JobId: "7"}},
-			"ListJobs": during(looks, running, ended)},
+			"DescribeJob": during(looks, running, ended)},
 		"job log ehpc-hz-1 7 -f": {"GetJobLog": printed,
 			"DescribeJob": during(looks, described(job{Id: "7", State: "RUNNING"}), described(job{Id: "7", State: "COMPLETED"}))},
 		"cluster logs ehpc-hz-1 -f": {"ListClusterLogs": during(looks, logs("one"), gone)},

@@ -50,6 +50,13 @@ func (p *progress) interrupt() {
 	}
 }
 
+// makeRoom clears the line for something that stays; from now on each new state is
+// a line of its own, for none may be written over that.
+func (p *progress) makeRoom() {
+	p.interrupt()
+	p.width = nil
+}
+
 // end leaves the last state standing.
 func (p *progress) end() {
 	if p.width != nil && p.last != "" {

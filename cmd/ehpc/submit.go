@@ -127,13 +127,16 @@ func (c *cli) newJobSubmitCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		if err := r.done(answer, answer.JobId, "job %s submitted", answer.JobId); err != nil || !follow {
+		if !follow {
+			return r.done(answer, answer.JobId, "job %s submitted", answer.JobId)
+		}
+		if err := r.aside(answer, answer.JobId, "job %s submitted", answer.JobId); err != nil {
 			return err
 		}
 		return r.follow(ctx, timeout, cluster, answer.JobId)
 	})
 	s.addFlags(cmd.Flags())
-	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "wait for its end and show how it goes")
+	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "wait for its end, and show what it prints and how it goes")
 	cmd.Flags().DurationVar(&timeout, "timeout", followLimit, "with --follow, wait no longer than this")
 	secret.addFlag(cmd.Flags())
 	return cmd

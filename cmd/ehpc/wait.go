@@ -99,21 +99,22 @@ func gone(err error) bool {
 // summaryNames is up to how many nodes are named one by one.
 const summaryNames = 6
 
-// summary says how nodes are: each by name, or how many of each kind are how
-// when they are many.
+// summary says how nodes are, and what those wait for that are set up: each by
+// name, or how many of each kind are how when they are many. What went wrong with
+// one follows.
 func summary(nodes []api.ListNodesNodeInfo) string {
 	slices.SortStableFunc(nodes, func(a, b api.ListNodesNodeInfo) int { return rank(a) - rank(b) })
 	if len(nodes) <= summaryNames {
 		parts := make([]string, len(nodes))
 		for i, n := range nodes {
-			parts[i] = n.HostName + " " + n.Status
+			parts[i] = n.HostName + " " + step(n)
 		}
-		return strings.Join(parts, ", ")
+		return strings.Join(parts, ", ") + trouble(nodes)
 	}
 	var order []string
 	count := map[string]int{}
 	for _, n := range nodes {
-		key := kind(n) + " " + n.Status
+		key := kind(n) + " " + step(n)
 		if count[key] == 0 {
 			order = append(order, key)
 		}
@@ -122,7 +123,26 @@ func summary(nodes []api.ListNodesNodeInfo) string {
 	for i, key := range order {
 		order[i] = fmt.Sprintf("%d %s", count[key], key)
 	}
-	return strings.Join(order, ", ")
+	return strings.Join(order, ", ") + trouble(nodes)
+}
+
+// step is a node's status, and what it waits for.
+func step(n api.ListNodesNodeInfo) string {
+	if n.WaitsFor == "" {
+		return n.Status
+	}
+	return n.Status + " (" + n.WaitsFor + ")"
+}
+
+// trouble is what keeps the first of the nodes from being in service.
+func trouble(nodes []api.ListNodesNodeInfo) string {
+	for _, n := range nodes {
+		if n.WaitsFor != "" && n.LockReason != "" {
+			reason, _, _ := strings.Cut(n.LockReason, "\n")
+			return "; " + n.HostName + ": " + reason
+		}
+	}
+	return ""
 }
 
 // kind is the main thing a node does.
