@@ -41,6 +41,7 @@ func SupportRows() []SupportRow {
 		{"CreateCluster", []string{"ComputeSpotStrategy"}, SupportBuilt, "Of the compute nodes that it begins with. Prices stand in spot_prices of the service's configuration."},
 		{"CreateCluster", []string{"ComputeSpotPriceLimit"}, SupportBuilt, "Needed with SpotWithPriceLimit, and not below the present spot price; otherwise only shown again."},
 		{"CreateCluster", []string{"SccClusterId", "DeploymentSetId", "IsComputeEss", "ComputeEnableHt", "RamNodeTypes", "RamRoleName", "ResourceGroupId", "Tag"}, SupportNoEffect, noCloud},
+		{"CreateCluster", []string{"UniqueName"}, SupportBuilt, "Of this service alone. The refusal is ConflictOpt, and of two requests at the same time one gets it."},
 		{"CreateCluster", []string{"Plugin", "RemoteVisEnable", "WithoutAgent"}, SupportNoEffect, "Nothing is built that it could switch."},
 
 		{"AddNodes", []string{"ImageOwnerAlias", "ImageId"}, SupportPartly, "Only the cluster's own image; others are refused."},

@@ -58,6 +58,7 @@ type CreateClusterRequest struct {
 	SystemDiskSize              *int                                    `param:"SystemDiskSize"`
 	SystemDiskType              string                                  `param:"SystemDiskType"`
 	Tag                         []CreateClusterRequestTag               `param:"Tag.N"`
+	UniqueName                  *bool                                   `param:"UniqueName"`
 	VolumeMountOption           string                                  `param:"VolumeMountOption"`
 	VpcId                       string                                  `param:"VpcId"`
 	WithoutAgent                *bool                                   `param:"WithoutAgent"`

@@ -23,69 +23,6 @@ func (c *cli) newClusterCommand() *cobra.Command {
 
 func showHelp(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 
-// clusterWish is what cluster create asks for; what is empty or negative is
-// left to the service.
-type clusterWish struct {
-	description, scheduler, os, deploy  string
-	managerType, loginType, computeType string
-	login, compute                      int
-}
-
-func (c *cli) newClusterCreateCommand() *cobra.Command {
-	var wish clusterWish
-	var wait waiting
-	cmd := &cobra.Command{
-		Use:   "create NAME",
-		Short: "Make a cluster",
-		Example: `  ehpc cluster create lab --login 1 --compute 2 --wait
-  ehpc cluster create big --compute 8 --compute-type ecs.c5.large`,
-		Args: argsNamed("NAME"),
-		RunE: c.with(func(ctx context.Context, r *remote, args []string) error {
-			name := args[0]
-			created, err := call[api.CreateClusterResponse](ctx, r, "create cluster "+name, "CreateCluster", wish.params(name))
-			if err != nil {
-				return err
-			}
-			if !wait.wait {
-				return r.done(created, created.ClusterId, "cluster %s (%s) is being made; see: ehpc cluster show %s", name, created.ClusterId, name)
-			}
-			begun := time.Now()
-			if err := r.awaitCluster(ctx, wait.timeout, name, created.ClusterId); err != nil {
-				return err
-			}
-			return r.done(created, created.ClusterId, "cluster %s (%s) is running, after %.1f s", name, created.ClusterId, time.Since(begun).Seconds())
-		}),
-	}
-	f := cmd.Flags()
-	f.StringVar(&wish.description, "description", "", "what it is for")
-	f.StringVar(&wish.scheduler, "scheduler", "", "batch scheduler, as slurm")
-	f.StringVar(&wish.os, "os", "", "node image, as Debian_12_64")
-	f.StringVar(&wish.deploy, "deploy-mode", "Simple", "which management roles share a node: Standard, Simple, Tiny or OneBox")
-	f.StringVar(&wish.managerType, "manager-type", "", "instance type of the management nodes, as ecs.n1.small")
-	f.StringVar(&wish.loginType, "login-type", "", "instance type of the login nodes")
-	f.StringVar(&wish.computeType, "compute-type", "", "instance type of the compute nodes")
-	f.IntVar(&wish.login, "login", -1, "number of login nodes")
-	f.IntVar(&wish.compute, "compute", -1, "number of compute nodes")
-	wait.addFlags(f, "until the cluster takes jobs")
-	for _, name := range []string{"login", "compute"} {
-		f.Lookup(name).DefValue = "0" // shows no default: that is the service's
-	}
-	return cmd
-}
-
-func (w clusterWish) params(name string) url.Values {
-	in := values("Name", name, "Description", w.description, "SchedulerType", w.scheduler, "OsTag", w.os,
-		"DeployMode", w.deploy, "EcsOrder.Manager.InstanceType", w.managerType,
-		"EcsOrder.Login.InstanceType", w.loginType, "EcsOrder.Compute.InstanceType", w.computeType)
-	if w.login >= 0 {
-		in.Set("EcsOrder.Login.Count", strconv.Itoa(w.login))
-	}
-	if w.compute >= 0 {
-		in.Set("EcsOrder.Compute.Count", strconv.Itoa(w.compute))
-	}
-	return in
-}
-
 func (c *cli) newClusterListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "list",

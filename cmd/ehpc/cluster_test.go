@@ -104,7 +104,7 @@ func TestClusterNames(t *testing.T) {
 		s.run("", nil, "cluster", "show", "nope").want(t, exitRefused, "", "cannot find cluster nope: there is none of that name")
 	})
 	t.Run("a name that two clusters have is an error that lists them", func(t *testing.T) {
-		s.run("", nil, "cluster", "show", "twin").want(t, 1, "", "ehpc-hz-2 ehpc-hz-3")
+		s.run("", nil, "cluster", "show", "twin").want(t, exitFailed, "", "say which by its id: ehpc-hz-2 (running), ehpc-hz-3 (running)")
 	})
 }
 

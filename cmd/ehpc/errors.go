@@ -83,6 +83,10 @@ func hint(err error) string {
 	if errors.As(err, &unset) {
 		return "give --credentials FILE (ehpc dev writes one, credentials.env, into its data directory) or set the variables"
 	}
+	var name *taken
+	if errors.As(err, &name) {
+		return "--if-absent takes the one that is there, --duplicate makes another"
+	}
 	var refused *client.Error
 	if errors.As(err, &refused) {
 		return codeHints[refused.Code]

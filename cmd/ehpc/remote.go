@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
-	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -118,34 +117,7 @@ func (r *remote) poll(ctx context.Context, look func() (over bool, err error)) e
 	}
 }
 
-var (
-	clusterID = regexp.MustCompile(`^ehpc-[a-z]+-[A-Za-z0-9]+$`)
-	nodeID    = regexp.MustCompile(`^i-[a-z0-9-]+$`)
-)
-
-// cluster finds a cluster's id by its id or name.
-func (r *remote) cluster(ctx context.Context, name string) (string, error) {
-	if clusterID.MatchString(name) {
-		return name, nil
-	}
-	all, err := r.listClusters(ctx)
-	if err != nil {
-		return "", err
-	}
-	var found []string
-	for _, c := range all {
-		if c.Name == name {
-			found = append(found, c.Id)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return "", &failure{"find cluster " + name, absent("there is none of that name; see: ehpc cluster list")}
-	case 1:
-		return found[0], nil
-	}
-	return "", &failure{"find cluster " + name, fmt.Errorf("several have that name, say which: %s", strings.Join(found, " "))}
-}
+var nodeID = regexp.MustCompile(`^i-[a-z0-9-]+$`)
 
 func noNode(cluster string) error {
 	return absent(fmt.Sprintf("cluster %s has none of that name; see: ehpc node list %s", cluster, cluster))

@@ -91,9 +91,11 @@ func (r *remote) watch(ctx context.Context, limit time.Duration, doing string, l
 	return &failure{doing, err}
 }
 
-func gone(err error) bool {
+func gone(err error) bool { return refusedWith(err, api.ClusterNotFound) }
+
+func refusedWith(err error, code api.Code) bool {
 	var refused *client.Error
-	return errors.As(err, &refused) && refused.Code == api.ClusterNotFound.Name
+	return errors.As(err, &refused) && refused.Code == code.Name
 }
 
 // summaryNames is up to how many nodes are named one by one.

@@ -24,11 +24,17 @@ const commitAttempts = 3
 
 // commit runs fn in one transaction, once per client token: a repeated request
 // gets the answer of the first and changes nothing. fn runs again when another
-// transaction was first, such as that of a request with the same token.
+// transaction was first, such as that of a request with the same token; that
+// one's answer is also the answer to what fn refuses since it was first.
 func commit[A any](ctx context.Context, s *Service, fn func(ctx context.Context, tx store.Tx) (*A, error)) (answer *A, err error) {
 	for range commitAttempts {
 		if answer, err = commitOnce(ctx, s, fn); !errors.Is(err, store.ErrConflict) {
 			break
+		}
+	}
+	if err != nil {
+		if first, replayErr := replay[A](ctx, s.Store.Read(), CallOf(ctx)); replayErr == nil && first != nil {
+			return first, nil
 		}
 	}
 	return answer, err

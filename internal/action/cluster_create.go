@@ -61,12 +61,27 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 		if have >= s.Config.MaxClusters {
 			return nil, api.TooManyClusters.Errorf("cannot create a cluster: there are %d already, the limit is %d", have, s.Config.MaxClusters)
 		}
+		if err := freeName(ctx, tx, call.Owner, q); err != nil {
+			return nil, err
+		}
 		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "CreateCluster", Objects: []string{c.ID}, Created: now}
 		if err := insertCluster(ctx, tx, c, secrets, nodes, q, task); err != nil {
 			return nil, err
 		}
 		return &api.CreateClusterResponse{ClusterId: c.ID, TaskId: task.ID}, nil
 	})
+}
+
+// freeName refuses a name that another cluster has, where the request wants that.
+func freeName(ctx context.Context, tx store.Tx, owner string, q *api.CreateClusterRequest) error {
+	if q.UniqueName == nil || !*q.UniqueName {
+		return nil
+	}
+	same, err := tx.ClustersNamed(ctx, owner, q.Name)
+	if err != nil || len(same) == 0 {
+		return err
+	}
+	return api.ConflictOpt.Errorf("cannot create cluster %s: Name: cluster %s (%s) has that name", q.Name, same[0].ID, same[0].Status)
 }
 
 func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets hpc.Secrets, nodes []*store.Node, q *api.CreateClusterRequest, task *store.Task) error {

@@ -184,6 +184,12 @@ func TestWhoComesIn(t *testing.T) {
 		}
 		w.login("lovelace@" + cluster)
 	})
+	t.Run("but a cluster that is being deleted takes no part in a name", func(t *testing.T) {
+		w.must(w.store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			return tx.UnwantCluster(ctx, "ehpc-hz-Gate000002", time.Now())
+		}))
+		w.login("lovelace@lab")
+	})
 }
 
 func TestRootComesInWhereItMay(t *testing.T) {

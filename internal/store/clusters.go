@@ -68,11 +68,22 @@ func (tx Tx) Cluster(ctx context.Context, id string) (*Cluster, error) {
 	return c, notFound(err)
 }
 
-// ClusterNamed returns the only cluster of that name, whoever owns it; ErrNotFound
-// if there is none, or several.
-func (tx Tx) ClusterNamed(ctx context.Context, name string) (*Cluster, error) {
+// ClustersNamed returns the clusters of that name that are wanted, of an owner or
+// ("") of everybody, oldest first.
+func (tx Tx) ClustersNamed(ctx context.Context, owner, name string) ([]*Cluster, error) {
 	var rows []*Cluster
-	err := tx.db.NewSelect().Model(&rows).Where("name = ? AND deleted IS NULL", name).Limit(2).Scan(ctx)
+	q := tx.db.NewSelect().Model(&rows).Where("name = ? AND wanted = ? AND deleted IS NULL", name, true).Order("created", "id")
+	if owner != "" {
+		q = q.Where("owner = ?", owner)
+	}
+	err := q.Scan(ctx)
+	return rows, err
+}
+
+// ClusterNamed returns the only cluster of that name that is wanted, whoever owns
+// it; ErrNotFound if there is none, or several.
+func (tx Tx) ClusterNamed(ctx context.Context, name string) (*Cluster, error) {
+	rows, err := tx.ClustersNamed(ctx, "", name)
 	if err == nil && len(rows) != 1 {
 		err = ErrNotFound
 	}
