@@ -2,6 +2,7 @@ package ehpctest
 
 import (
 	"cmp"
+	"context"
 	"os"
 	"path/filepath"
 	"sync"
@@ -9,6 +10,7 @@ import (
 
 	"ehpc/internal/store"
 	"ehpc/internal/store/pgtest"
+	"ehpc/internal/store/plantest"
 )
 
 // The engines that a plane's store can be on.
@@ -25,7 +27,7 @@ var databases sync.Map
 func (o Options) place(t testing.TB) store.Place {
 	t.Helper()
 	if url, known := databases.Load(o.Dir); known {
-		return store.Place{Dir: o.Dir, URL: url.(string)}
+		return o.at(url.(string))
 	}
 	url := ""
 	switch engine := cmp.Or(o.Engine, os.Getenv("EHPC_TEST_STORE"), sqlite); engine {
@@ -36,7 +38,23 @@ func (o Options) place(t testing.TB) store.Place {
 		t.Fatalf("no engine %q: there are %s and %s", engine, sqlite, postgres)
 	}
 	databases.Store(o.Dir, url)
-	return store.Place{Dir: o.Dir, URL: url}
+	return o.at(url)
+}
+
+// queries are the queries that planes made of stores on SQLite.
+var queries plantest.Queries
+
+func (o Options) at(url string) store.Place {
+	p := store.Place{Dir: o.Dir, URL: url, Watch: o.Watch}
+	if url == "" {
+		p.Watch = func(ctx context.Context, query string) context.Context {
+			if ctx = queries.Note(ctx, query); o.Watch != nil {
+				ctx = o.Watch(ctx, query)
+			}
+			return ctx
+		}
+	}
+	return p
 }
 
 // Share makes a data directory whose plane has its store, and the key to it, in

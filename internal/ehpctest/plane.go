@@ -49,10 +49,11 @@ type Options struct {
 	Config    func(*config.Config)
 	Keep      bool // what the store does not know
 	Interrupt reconcile.Interrupt
-	Paused    bool             // its loops do not run
-	Limits    reconcile.Limits // zero for the quick ones
-	Linked    bool             // agents connect over sockets, as real ones do
-	InTurn    func()           // runs the loops as reconcile.RunInTurn does, with requests that go through no network
+	Paused    bool                                                    // its loops do not run
+	Watch     func(ctx context.Context, query string) context.Context // see store.Place
+	Limits    reconcile.Limits                                        // zero for the quick ones
+	Linked    bool                                                    // agents connect over sockets, as real ones do
+	InTurn    func()                                                  // runs the loops as reconcile.RunInTurn does, with requests that go through no network
 }
 
 // endpoint is where a plane says that it is.
@@ -120,6 +121,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 		loops.Wait()
 		unlink()
 		p.checkNodes(t)
+		p.checkOpenTasks(t)
 		must(t, db.Close())
 	})
 	t.Cleanup(p.stop)

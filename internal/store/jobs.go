@@ -57,11 +57,15 @@ func (tx Tx) InsertJob(ctx context.Context, jobs ...*Job) error {
 	if err != nil {
 		return err
 	}
+	open := 0
 	for _, j := range jobs {
 		j.Seq, j.Tasks = seq, max(j.Tasks, 1)
+		open += j.openTasks()
 	}
-	_, err = tx.db.NewInsert().Model(&jobs).Exec(ctx)
-	return err
+	if _, err = tx.db.NewInsert().Model(&jobs).Exec(ctx); err != nil {
+		return err
+	}
+	return tx.countOpen(ctx, jobs[0].ClusterID, open)
 }
 
 // Job returns a job by our id.
@@ -75,6 +79,9 @@ func (tx Tx) Job(ctx context.Context, id string) (*Job, error) {
 // it was changed meanwhile.
 func (tx Tx) SaveJob(ctx context.Context, j *Job) (err error) {
 	if j.Seq, err = tx.next(ctx, j.ClusterID, jobKind, 0); err != nil {
+		return err
+	}
+	if err := tx.recountOpen(ctx, j); err != nil {
 		return err
 	}
 	rev := j.Rev
@@ -124,15 +131,6 @@ func (tx Tx) OpenJobs(ctx context.Context, clusterID string) ([]*Job, error) {
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND ended IS NULL", clusterID).Order("id").Scan(ctx)
 	return rows, err
-}
-
-// OpenTasks returns how many jobs of a cluster have not ended, each task of an
-// array counted.
-func (tx Tx) OpenTasks(ctx context.Context, clusterID string) (int, error) {
-	var n int
-	err := tx.db.NewSelect().Model((*Job)(nil)).ColumnExpr("CAST(COALESCE(SUM(tasks), 0) AS BIGINT)").
-		Where("cluster_id = ? AND ended IS NULL", clusterID).Scan(ctx, &n)
-	return n, err
 }
 
 // OpenJobsOfQueue returns how many of a cluster's jobs in a queue have not ended.

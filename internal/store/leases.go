@@ -56,7 +56,7 @@ func (tx Tx) Lease(ctx context.Context, clusterID string) (*Lease, error) {
 // that are gone end.
 func (tx Tx) RenewLeases(ctx context.Context, server string, until time.Time) ([]*Lease, error) {
 	_, err := tx.db.NewDelete().Model((*Lease)(nil)).
-		Where("server = ? AND cluster_id IN (SELECT id FROM clusters WHERE deleted IS NOT NULL)", server).Exec(ctx)
+		Where("server = ? AND EXISTS (SELECT 1 FROM clusters WHERE id = cluster_id AND deleted IS NOT NULL)", server).Exec(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -133,9 +133,11 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 		all = append(all, added...)
 		for range r.IntN(4) {
 			j := all[r.IntN(len(all))]
-			switch r.IntN(4) {
+			switch r.IntN(5) {
 			case 0:
 				j.Deleted = now
+			case 4: // it runs again
+				j.State, j.Ended, j.Tasks = hpc.JobRunning, time.Time{}, 1+r.IntN(5)
 			case 1:
 				j.PublicID = ""
 			default:
@@ -143,6 +145,7 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 			}
 			write(save, j)
 		}
+		checkOpenTasks(t, s, "c")
 		for range 8 {
 			f, orders, page, at := someFilter(r), someOrders(r), Page{1 + r.IntN(4), 1 + r.IntN(30)}, now.Add(time.Hour)
 			want, total := plainJobs(all, f, orders, at, page)

@@ -33,7 +33,10 @@ func (s *Store) migrate(ctx context.Context, log *slog.Logger) (err error) {
 			err = errors.Join(err, unlock)
 		}()
 	}
-	return s.applyMigrations(ctx, log)
+	if err := s.applyMigrations(ctx, log); err != nil || s.shared {
+		return err
+	}
+	return s.tellStatistics(ctx)
 }
 
 func (s *Store) applyMigrations(ctx context.Context, log *slog.Logger) error {

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/uptrace/bun"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,6 +20,10 @@ type Place struct {
 	Dir      string // the server's data directory; it is locked
 	URL      string // of a PostgreSQL database, without its password; "" for SQLite in Dir
 	Password string // for URL
+
+	// Watch sees each query before it is made, and may hold it up: a query is made
+	// with the context that it returns. Nil outside tests.
+	Watch func(ctx context.Context, query string) context.Context
 }
 
 // Open opens the SQLite store in dir, made on first use.
@@ -73,7 +78,24 @@ func (s *Store) connect(ctx context.Context, p Place) (err error) {
 		s.shared = true
 		return s.connectPostgres(ctx, p)
 	}
-	return s.connectSQLite(p.name())
+	return s.connectSQLite(p)
+}
+
+// watch is a place's Watch as the databases call it.
+type watch func(ctx context.Context, query string) context.Context
+
+func (w watch) BeforeQuery(ctx context.Context, e *bun.QueryEvent) context.Context {
+	return w(ctx, e.Query)
+}
+
+func (watch) AfterQuery(context.Context, *bun.QueryEvent) {}
+
+// watched is the database, watched if somebody wants to.
+func (p Place) watched(db *bun.DB) *bun.DB {
+	if p.Watch == nil {
+		return db
+	}
+	return db.WithQueryHook(watch(p.Watch))
 }
 
 // name is the place as people may see it.

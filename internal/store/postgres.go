@@ -39,7 +39,7 @@ func (s *Store) connectPostgres(ctx context.Context, p Place) error {
 	db.SetMaxOpenConns(postgresConns)
 	db.SetMaxIdleConns(postgresConns)
 	db.SetConnMaxIdleTime(5 * time.Minute)
-	s.write = bun.NewDB(db, plainText{pgdialect.New()})
+	s.write = p.watched(bun.NewDB(db, plainText{pgdialect.New()}))
 	s.read = s.write
 	s.change = func(ctx context.Context, fn func(context.Context, bun.Tx) error) error {
 		return s.write.RunInTx(ctx, nil, fn)

@@ -9,10 +9,15 @@ import (
 	_ "modernc.org/sqlite" // the "sqlite" driver of database/sql
 )
 
-func (s *Store) connectSQLite(file string) (err error) {
-	if s.write, err = openSQLite(file, 1); err == nil {
-		s.change = (&writer{db: s.write}).run
-		s.read, err = openSQLite(file, 4)
+func (s *Store) connectSQLite(p Place) (err error) {
+	db, err := openSQLite(p.name(), 1)
+	if err != nil {
+		return err
+	}
+	s.write = p.watched(db)
+	s.change = (&writer{db: s.write}).run
+	if db, err = openSQLite(p.name(), 4); err == nil {
+		s.read = p.watched(db)
 	}
 	return err
 }

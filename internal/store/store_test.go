@@ -27,10 +27,13 @@ func (plainSealer) Open(sealed, about string) ([]byte, error) {
 	return base64.StdEncoding.DecodeString(sealed[len(about)+1:])
 }
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) { pgtest.Main(m, checkPlans) }
 
 func open(t testing.TB, p Place) *Store {
 	t.Helper()
+	if p.URL == "" && p.Watch == nil {
+		p.Watch = asked.Note
+	}
 	s, err := OpenAt(t.Context(), p, plainSealer{}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)

@@ -25,10 +25,16 @@ var shared struct {
 
 var schemas atomic.Int64
 
-// Main runs a package's tests and ends the server that they shared; it is the
-// whole of a TestMain.
-func Main(m *testing.M) {
+// Main runs a package's tests, then what is to be checked after all of them, and
+// ends the server that they shared; it is the whole of a TestMain.
+func Main(m *testing.M, after ...func() error) {
 	status := m.Run()
+	for _, check := range after {
+		if err := check(); err != nil {
+			fmt.Fprintln(os.Stderr, "FAIL:", err)
+			status = max(status, 1)
+		}
+	}
 	if s := shared.server; s != nil {
 		if err := s.Stop(); err != nil {
 			fmt.Fprintln(os.Stderr, "cannot stop the tests' PostgreSQL:", err)
