@@ -119,13 +119,16 @@ func TestSlurmJobs(t *testing.T) {
 	})
 	t.Run("owners hold and release what waits", func(t *testing.T) {
 		spec := script("ownhold", "true")
-		spec.Nodes = 3 // more than there are
+		spec.Nodes, spec.Priority = 3, -7 // more than there are
 		id, err := c.scheduler().Submit(t.Context(), spec)
 		c.must("submit", err)
 		c.must("release", c.scheduler().Release(t.Context(), id))
 		c.in("manager", "20001:20001", "cd /; scontrol hold "+id+" && scontrol release "+id)
 		if out := c.in("manager", "0:0", "squeue -h -o %r -j "+id); strings.Contains(out, "Held") {
 			t.Errorf("it waits for %s", out)
+		}
+		if job := c.queued(id, hpc.JobPending); job.Priority != -7 {
+			t.Errorf("its priority is %d now", job.Priority)
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})

@@ -52,7 +52,7 @@ type JobSpec struct {
 	Walltime  time.Duration
 	Array     string // "1-10:2", "" for none
 	Rerunable bool
-	Priority  int // 0 for the engine's default
+	Priority  int // of jobs that wait, a higher one starts first
 	Env       []EnvVar
 }
 

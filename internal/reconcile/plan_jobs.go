@@ -277,6 +277,7 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 	}
 	for _, j := range queue {
 		takeJob(row, j)
+		row.Priority = j.Priority // records of ends do not tell it
 	}
 	switch complete := row.Ends >= tasks(row); {
 	case complete && len(ends) > 0 && over(queue, ends):
@@ -320,9 +321,6 @@ func takeJob(row *store.Job, j scheduler.Job) {
 	}
 	if j.Cores > 0 {
 		row.Cores = j.Cores
-	}
-	if j.Priority > 0 {
-		row.Priority = j.Priority
 	}
 	if j.Queue != "" {
 		row.Queue = j.Queue

@@ -1,7 +1,9 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"ehpc/internal/hpc"
@@ -19,17 +21,17 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	byCluster := map[string][]*store.Job{}
+	clusters := map[string]bool{}
 	for _, row := range rows {
-		byCluster[row.ClusterID] = append(byCluster[row.ClusterID], row)
+		clusters[row.ClusterID] = true
 	}
-	for clusterID, rows := range byCluster {
+	for clusterID := range clusters {
 		ctx, here := ctl.held(ctx, clusterID)
 		if !here {
 			continue
 		}
 		ctl.steps.follow(ctx, "release "+clusterID, 0, func() {
-			err := settled(ctl.release(ctx, clusterID, rows))
+			err := settled(ctl.release(ctx, clusterID))
 			if ctx.Err() == nil && ctl.said.news("release "+clusterID, err) {
 				ctl.Log.Warn("cannot release jobs", "cluster", clusterID, "err", err)
 			}
@@ -41,10 +43,19 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 	return nil
 }
 
-func (ctl *Control) release(ctx context.Context, clusterID string, rows []*store.Job) error {
+// release reads the rows itself: what the pass read may have been released since,
+// by the release that this one waited for. The first in the scheduler's order goes
+// first, for it may start at once.
+func (ctl *Control) release(ctx context.Context, clusterID string) error {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	rows, err := ctl.payable(ctx, clusterID, rows)
+	rows, err := ctl.Store.Read().UnreleasedJobs(ctx)
+	if err != nil {
+		return err
+	}
+	rows = slices.DeleteFunc(rows, func(row *store.Job) bool { return row.ClusterID != clusterID })
+	slices.SortStableFunc(rows, func(a, b *store.Job) int { return cmp.Compare(b.Priority, a.Priority) })
+	rows, err = ctl.payable(ctx, clusterID, rows)
 	if err != nil || len(rows) == 0 {
 		return err
 	}

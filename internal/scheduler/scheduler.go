@@ -32,7 +32,8 @@ type Driver interface {
 	// Find returns the ids of the account's jobs, queued or ended, that carry the
 	// token, oldest first.
 	Find(ctx context.Context, token string, uid int) (ids []string, err error)
-	// Release lets held jobs start. Unknown ids are not an error.
+	// Release lets held jobs start, those of a higher priority before others. One
+	// that is not held stays as it is. Unknown ids are not an error.
 	Release(ctx context.Context, ids ...string) error
 	// Cancel ends jobs, held, pending or running. Unknown ids are not an error.
 	Cancel(ctx context.Context, ids ...string) error
@@ -117,7 +118,7 @@ type Job struct {
 	Submit   time.Time
 	Start    time.Time // zero before the start
 	End      time.Time // zero before the end
-	Priority int
+	Priority int       // as it was submitted with; not told of ended jobs
 	Dir      string
 	Stdout   string   // of an array a pattern, in which %a is a task's index
 	Stderr   string   // likewise

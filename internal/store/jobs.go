@@ -97,7 +97,7 @@ func (tx Tx) SaveJob(ctx context.Context, j *Job) (err error) {
 // that may start.
 func (tx Tx) UnreleasedJobs(ctx context.Context) ([]*Job, error) {
 	var rows []*Job
-	err := tx.db.NewSelect().Model(&rows).Column("id", "cluster_id", "sched_id", "token", "owner", "queue", "submitted").
+	err := tx.db.NewSelect().Model(&rows).Column("id", "cluster_id", "sched_id", "token", "owner", "queue", "priority", "submitted").
 		Where("released = FALSE AND ended IS NULL AND wanted = TRUE AND sched_id <> ''").Order("id").Scan(ctx)
 	return rows, err
 }

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,9 +11,12 @@ import (
 // perNode is how many cores the job takes on each of its nodes.
 func perNode(spec hpc.JobSpec) int { return max(spec.Tasks, 1) * max(spec.Threads, 1) }
 
-// place starts every job that fits, in order of submission. f.mu is held.
+// place starts every job that fits, by priority and then in order of submission.
+// f.mu is held.
 func (f *Fake) place() {
-	for _, j := range slices.Clone(f.jobs) {
+	jobs := slices.Clone(f.jobs)
+	slices.SortStableFunc(jobs, func(a, b *job) int { return cmp.Compare(b.view.Priority, a.view.Priority) })
+	for _, j := range jobs {
 		for j.timer == nil && !j.held {
 			nodes := f.fit(j.spec)
 			if nodes == nil {

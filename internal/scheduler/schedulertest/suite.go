@@ -51,6 +51,8 @@ func Run(t *testing.T, open func(t *testing.T) Env) {
 		{"a node gives back the jobs that may run again", testRequeue},
 		{"a job over its walltime is stopped", testWalltime},
 		{"a node is moved to another queue and back", testMove},
+		{"jobs that wait start in the order of their priority", testPriority},
+		{"a job that went back to the queue keeps its priority", testPriorityRequeued},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {

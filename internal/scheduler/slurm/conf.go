@@ -17,6 +17,9 @@ const (
 	slurmdPort = 6818
 	// maxNodes bounds a cluster; the daemons speak to all nodes directly up to it.
 	maxNodes = 512
+	// basePriority is every job's, as the weight of its partition, less its nice value:
+	// Slurm takes what comes below 1 for 1, and holds what is above 2^32 for none.
+	basePriority = 2_000_000_000
 )
 
 //go:embed slurm.conf.tmpl
@@ -104,6 +107,7 @@ func (e *Engine) conf(plan hpc.NodePlan) ([]byte, error) {
 		"Run":        runDir,
 		"Port":       slurmdPort,
 		"MaxNodes":   maxNodes,
+		"Priority":   basePriority,
 		"Queues":     plan.Queues,
 		"Partitions": partitionsPath,
 	})

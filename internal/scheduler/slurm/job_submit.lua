@@ -122,8 +122,17 @@ function slurm_job_submit(job, partitions, uid)
   return slurm.SUCCESS
 end
 
+-- again tells whether a job is to be released that is not held. Slurm would take
+-- away its nice value.
+local function again(job, record)
+  return job.priority == slurm.INFINITE and record.priority > 0 and record.direct_set_prio == 0
+end
+
 -- Slurm has no words for a refused change but its own.
 function slurm_job_modify(job, record, partitions, uid)
+  if again(job, record) then
+    job.priority = slurm.NO_VAL
+  end
   local fault = faulty(job)
   if fault ~= nil then
     return slurm.ESLURM_ACCESS_DENIED

@@ -60,7 +60,7 @@ var queueText = queued("3", "3", "1-5", "ehpctok3", "0", "2026-11-23T21:15:03", 
 	queued("4", "2", "1", "ehpctok2", "1", "2026-11-23T21:15:03", "2026-11-23T21:15:04", "RUNNING", "None",
 		"20001", "compute[000-001]", "2", "workq", "1", "a|b, c", "/home/ann", "/dev/null", "/dev/null", "cpu=2,mem=200M,node=2,billing=2", "OK", "") +
 	queued("5", "5", "N/A", "", "0", "2026-11-23T21:15:03", "2026-11-23T22:00:00", "PENDING", "Priority",
-		"20002", "", "1", "workq", "4294901757", "x", "/", "/slurm-5.out", "/slurm-5.out", "cpu=1,node=1,billing=1", "OK", "")
+		"20002", "", "1", "workq", "-7", "x", "/", "/slurm-5.out", "/slurm-5.out", "cpu=1,node=1,billing=1", "OK", "")
 
 func TestTheQueueIsRead(t *testing.T) {
 	t.Parallel()
@@ -84,7 +84,7 @@ func TestTheQueueIsRead(t *testing.T) {
 	if task.ID != "2_1" || task.Array != "2" || task.Task != "1" || len(task.Nodes) != 2 || task.Restarts != 1 || task.Name != "a|b, c" || task.Start.IsZero() {
 		t.Errorf("the task is %+v", task)
 	}
-	if plain.ID != "5" || plain.Array != "" || !plain.Start.IsZero() || plain.Priority != 4294901757 {
+	if plain.ID != "5" || plain.Array != "" || !plain.Start.IsZero() || plain.Priority != 7 {
 		t.Errorf("the plain job is %+v", plain)
 	}
 }

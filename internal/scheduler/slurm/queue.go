@@ -19,7 +19,7 @@ const unit = "\x1f"
 
 var queueFields = []string{
 	"JobID", "ArrayJobID", "ArrayTaskID", "WCKey", "RestartCnt", "SubmitTime", "StartTime", "State", "Reason",
-	"UserID", "NodeList", "NumCPUs", "Partition", "PriorityLong", "Name", "WorkDir", "STDOUT", "STDERR",
+	"UserID", "NodeList", "NumCPUs", "Partition", "Nice", "Name", "WorkDir", "STDOUT", "STDERR",
 	"tres-alloc", "OverSubscribe", // of a job that waits, what it asks for
 	"admin_comment",
 }
@@ -73,7 +73,7 @@ const (
 	fNodes
 	fCPUs
 	fPartition
-	fPriority
+	fNice
 	fName
 	fDir
 	fStdout
@@ -93,7 +93,7 @@ func parseQueued(f []string) (scheduler.Job, error) {
 		Token: tokenOf(f[fWCKey]), Reason: f[fReason], Queue: f[fPartition],
 		Name: f[fName], Dir: f[fDir], Stdout: f[fStdout], Stderr: f[fStderr],
 		Restarts: p.number(f[fRestarts]), UID: p.number(f[fUser]), Cores: p.number(f[fCPUs]),
-		Priority: p.number(f[fPriority]), Submit: p.time(f[fSubmit]),
+		Priority: -p.number(f[fNice]), Submit: p.time(f[fSubmit]),
 		State: p.state(f[fState]), Nodes: p.hosts(f[fNodes]),
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
