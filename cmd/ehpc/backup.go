@@ -71,7 +71,7 @@ the store; it is kept as long as the file DIR/restored is there.`,
 			if err = errors.Join(err, lock.Close()); err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "restored the backup of %s into %s\n", made.Local().Format("2006-01-02 15:04:05"), data)
+			fmt.Fprintf(cmd.OutOrStdout(), "restored the backup of %s into %s\n", exactTime(made), data)
 			return nil
 		},
 	}

@@ -17,7 +17,10 @@ import (
 	"ehpc/internal/store/pgtest"
 )
 
-func TestMain(m *testing.M) { pgtest.Main(m) }
+func TestMain(m *testing.M) {
+	time.Local = time.FixedZone("NPT", 5*3600+45*60) // where the hour of no test is UTC's
+	pgtest.Main(m)
+}
 
 // served is the open store of a service in dir.
 func served(t *testing.T, dir, url string) *store.Store {

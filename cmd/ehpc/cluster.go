@@ -76,7 +76,7 @@ func (c *cli) newClusterShowCommand() *cobra.Command {
 			return r.fields("name", info.Name, "id", info.Id, "status", info.Status, "error", info.ErrorMessage,
 				"description", info.Description, "scheduler", strings.TrimSpace(info.SchedulerType+" "+info.SchedulerVersion),
 				"os", info.OsTag, "deploy mode", info.DeployMode, "nodes", ecsInfo(info.EcsInfo), "region", info.RegionId,
-				"created", when(info.CreateTime))
+				"created", whenExactly(info.CreateTime))
 		}),
 	}
 }

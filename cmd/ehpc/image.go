@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,7 +45,7 @@ func newImageListCommand(cache *string) *cobra.Command {
 		return list(screen, images,
 			column[image.Image]{"ID", func(i image.Image) string { return i.ID }},
 			column[image.Image]{"OS", func(i image.Image) string { return i.OSTag }},
-			column[image.Image]{"MADE", func(i image.Image) string { return i.Created.Local().Format(time.DateTime) }})
+			column[image.Image]{"MADE", func(i image.Image) string { return tableTime(i.Created) }})
 	}
 	addFormat(cmd.Flags(), &format)
 	return cmd

@@ -42,8 +42,8 @@ func (c *cli) newJobShowCommand() *cobra.Command {
 			return r.fields("id", j.Id, "name", j.Name, "owner", j.Owner, "queue", j.Queue, "state", j.State, "reason", j.Comment,
 				"command", j.CommandLine, "nodes", jobResource(j.job, func(r api.ListJobsResources) int { return r.Nodes }),
 				"cores", jobResource(j.job, func(r api.ListJobsResources) int { return r.Cores }), "on", nodeNames(j.job), "priority", j.Priority,
-				"submitted", when(j.SubmitTime), "started", when(j.StartTime), "ended", when(j.EndTime), "elapsed", j.elapsed(time.Now()),
-				"exit code", j.exitCode(), "restarts", number(j.Restarts), "last change", when(j.LastModifyTime),
+				"submitted", whenExactly(j.SubmitTime), "started", whenExactly(j.StartTime), "ended", whenExactly(j.EndTime), "elapsed", j.elapsed(time.Now()),
+				"exit code", j.exitCode(), "restarts", number(j.Restarts), "last change", whenExactly(j.LastModifyTime),
 				"array", j.ArrayRequest, "output", j.Stdout, "errors", j.Stderr)
 		}),
 	}
@@ -59,14 +59,13 @@ func (j jobInFull) exitCode() string {
 
 // elapsed is how long the job has run, "" before its start.
 func (j jobInFull) elapsed(now time.Time) string {
-	const stamp = "2006-01-02T15:04:05" // in UTC, as the document has it
-	started, err := time.Parse(stamp, j.StartTime)
-	if err != nil {
+	started, ok := apiTime(j.StartTime)
+	if !ok {
 		return ""
 	}
-	until, err := time.Parse(stamp, j.EndTime)
-	if err != nil {
-		until = now.UTC()
+	until, ok := apiTime(j.EndTime)
+	if !ok {
+		until = now
 	}
 	return max(0, until.Sub(started)).Truncate(time.Second).String()
 }

@@ -107,7 +107,7 @@ func listKeys(cmd *cobra.Command, s *store.Store, format string) error {
 		column[shownKey]{"KEY", func(k shownKey) string { return k.AccessKeyId }},
 		column[shownKey]{"OWNER", func(k shownKey) string { return k.Owner }},
 		column[shownKey]{"STATE", func(k shownKey) string { return k.State }},
-		column[shownKey]{"CREATED", func(k shownKey) string { return k.Created.Local().Format(time.DateTime) }})
+		column[shownKey]{"CREATED", func(k shownKey) string { return tableTime(k.Created) }})
 }
 
 func changeKey(ctx context.Context, s *store.Store, verb, id string, change func(context.Context, store.Tx) error) error {

@@ -32,7 +32,7 @@ put back into the queue, and the nodes are replaced.`,
 			if err != nil {
 				return err
 			}
-			return r.done(answer, strings.Join(some.ids, "\n"), "taken back from cluster %s at %s: %s", some.cluster, answer.ReclaimTime, some.names)
+			return r.done(answer, strings.Join(some.ids, "\n"), "taken back from cluster %s at %s: %s", some.cluster, whenExactly(answer.ReclaimTime), some.names)
 		}),
 	}
 	cmd.Flags().DurationVar(&notice, "notice", 2*time.Minute, "how long before their machines end; 0 for none, 2m at most")

@@ -187,6 +187,7 @@ func (c *costs) csv(s screen) error {
 }
 
 func (c *costs) table(s screen) error {
+	fmt.Fprintf(s.out, "from %s to %s\n\n", exactTime(c.From), exactTime(c.To))
 	columns := []column[costLine]{
 		{strings.ToUpper(c.By), costLine.label},
 		{"JOBS", func(u costLine) string {

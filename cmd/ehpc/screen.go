@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
-	"time"
 	"unicode"
 
 	"github.com/spf13/cobra"
@@ -126,13 +125,4 @@ func (s screen) fields(pairs ...string) error {
 func terminal(stream any) (*os.File, bool) {
 	f, ok := stream.(*os.File)
 	return f, ok && term.IsTerminal(int(f.Fd()))
-}
-
-// when shows a time of the API in this machine's time zone.
-func when(s string) string {
-	t, err := time.Parse(time.RFC3339, s)
-	if err != nil {
-		return strings.Replace(s, "T", " ", 1) // jobs have none, as in the document
-	}
-	return t.Local().Format(time.DateTime)
 }
