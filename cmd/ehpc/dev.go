@@ -11,7 +11,7 @@ import (
 // newDevCommand runs a whole service on this machine.
 func newDevCommand() *cobra.Command {
 	var o serviceOptions
-	var file, data, listen string
+	var file, data, listen, advertise string
 	var selfSigned bool
 	cmd := &cobra.Command{
 		Use:   "dev",
@@ -38,6 +38,9 @@ is started on the same directory.`,
 			if cmd.Flags().Changed("listen") {
 				conf.Listen = listen
 			}
+			if advertise != "" {
+				conf.Advertise = advertise
+			}
 			if selfSigned {
 				conf.TLS = config.TLS{SelfSigned: true}
 			}
@@ -51,6 +54,7 @@ is started on the same directory.`,
 	f.StringVar(&file, "config", "", "`FILE`, the configuration")
 	f.StringVar(&data, "data", config.Default().Data, "`DIR`, the data directory")
 	f.StringVar(&listen, "listen", config.Default().Listen, "`ADDRESS` to serve on, port 0 for a free one")
+	f.StringVar(&advertise, "advertise", "", "`HOST` or HOST:PORT where others reach the service, needed where --listen is every address")
 	f.BoolVar(&selfSigned, "tls", false, "serve HTTPS with a certificate of its own (DIR/tls.crt)")
 	o.addFlags(cmd)
 	return cmd

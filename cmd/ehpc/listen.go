@@ -2,10 +2,8 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"log/slog"
-	"net"
 	"net/http"
 	"path/filepath"
 	"time"
@@ -39,35 +37,4 @@ func serveHTTP(ctx context.Context, front *front, conf config.Config, db *store.
 		err = errors.Join(err, served)
 	}
 	return err
-}
-
-// front is where the API is served.
-type front struct {
-	net.Listener
-	endpoint string
-}
-
-func listen(conf config.Config) (*front, error) {
-	if !conf.TLS.On() {
-		listener, err := net.Listen("tcp", conf.Listen)
-		if err != nil {
-			return nil, err
-		}
-		return &front{listener, "http://" + listener.Addr().String()}, nil
-	}
-	var cert tls.Certificate
-	var err error
-	if conf.TLS.SelfSigned {
-		cert, err = server.SelfSigned(conf.Data)
-	} else {
-		cert, err = tls.LoadX509KeyPair(conf.TLS.Certificate, conf.TLS.Key)
-	}
-	if err != nil {
-		return nil, err
-	}
-	listener, err := tls.Listen("tcp", conf.Listen, &tls.Config{Certificates: []tls.Certificate{cert}, MinVersion: tls.VersionTLS12})
-	if err != nil {
-		return nil, err
-	}
-	return &front{listener, "https://" + listener.Addr().String()}, nil
 }

@@ -19,6 +19,7 @@ ehpc dev runs, with everything configured: the address and its certificate, the
 data directory, and the store, which several servers may share:
 
   listen: 0.0.0.0:443
+  advertise: hpc.example.org
   tls: {certificate: /etc/ehpc/tls.crt, key: /etc/ehpc/tls.key}
   data: /var/lib/ehpc
   store: postgres://ehpc@db.example.org/ehpc?sslmode=verify-full

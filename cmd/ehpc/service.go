@@ -111,7 +111,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	if err != nil {
 		return err
 	}
-	front, err := listen(conf)
+	front, err := listen(conf, log)
 	if err != nil {
 		return fmt.Errorf("cannot serve: %w", err)
 	}
@@ -126,7 +126,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		holder = control.Holder
 	}
 	passwords := auth.NewPasswords()
-	people, err := openLogin(sshAddress(o.ssh, conf.Listen), gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Holder: holder, Log: log})
+	people, err := openLogin(sshAddress(o.ssh, conf.Listen), conf, gateway.Options{Store: db, Passwords: passwords, Authority: authority, Nodes: reach, Holder: holder, Log: log})
 	if err != nil {
 		return err
 	}
@@ -137,6 +137,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	ctx, stop := context.WithCancel(ctx)
 	loops.Go(func() { control.Run(ctx) })
 	loops.Go(func() { people.serve(ctx, log) })
+	loops.Go(func() { front.reload(ctx) })
 	err = serveHTTP(ctx, front, conf, db, service, people.credentials(), log)
 	stop()
 	loops.Wait()

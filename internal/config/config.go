@@ -24,6 +24,7 @@ import (
 type Config struct {
 	Data              string `yaml:"data"`                // data directory
 	Listen            string `yaml:"listen"`              // address to serve on, port 0 for a free one
+	Advertise         string `yaml:"advertise"`           // HOST or HOST:PORT, where others reach it; "" for listen
 	TLS               TLS    `yaml:"tls"`                 // needed on any address but loopback
 	Store             string `yaml:"store"`               // postgres://USER@HOST/DATABASE; "" for SQLite in the data directory
 	StorePasswordFile string `yaml:"store_password_file"` // else $EHPC_STORE_PASSWORD

@@ -42,13 +42,36 @@ func TestWhatIsServed(t *testing.T) {
 		"listen: 0.0.0.0:443":       "needs tls",
 		"listen: nowhere":           "HOST:PORT",
 		"tls: {certificate: a.pem}": "go together",
-		"tls: {self_signed: true, certificate: a.pem, key: a.key}":   "exclude each other",
-		"listen: 0.0.0.0:443\ntls: {certificate: a.pem, key: a.key}": "",
-		"listen: '[::1]:8412'": "",
+		"tls: {self_signed: true, certificate: a.pem, key: a.key}":                       "exclude each other",
+		"listen: 0.0.0.0:443\ntls: {certificate: a.pem, key: a.key}":                     "set advertise",
+		"listen: ':443'\ntls: {self_signed: true}":                                       "set advertise",
+		"listen: '[::]:443'\ntls: {self_signed: true}":                                   "set advertise",
+		"listen: 10.1.2.3:443\ntls: {self_signed: true}":                                 "",
+		"listen: 0.0.0.0:443\ntls: {self_signed: true}\nadvertise: hpc.example.org":      "",
+		"listen: 0.0.0.0:443\ntls: {self_signed: true}\nadvertise: hpc.example.org:8443": "",
+		"listen: 0.0.0.0:443\ntls: {self_signed: true}\nadvertise: 'fd00::7'":            "",
+		"advertise: https://hpc.example.org":                                             "no name or address",
+		"advertise: 0.0.0.0":                                                             "no name or address",
+		"advertise: hpc.example.org:":                                                    "no name or address",
+		"advertise: hpc.example.org:70000":                                               "no name or address",
+		"advertise: hpc example":                                                         "no name or address",
+		"listen: '[::1]:8412'":                                                           "",
 	} {
 		_, err := Load(write(t, text))
 		if want == "" && err != nil || want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
 			t.Errorf("%s: err = %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestWhereAServiceIsReached(t *testing.T) {
+	t.Parallel()
+	for advertise, want := range map[string]string{
+		"": "10.1.2.3:8412", "hpc.example.org": "hpc.example.org:8412", "hpc.example.org:443": "hpc.example.org:443",
+		"192.0.2.7": "192.0.2.7:8412", "fd00::7": "[fd00::7]:8412", "[fd00::7]:443": "[fd00::7]:443",
+	} {
+		if got := (&Config{Advertise: advertise}).At("10.1.2.3:8412"); got != want {
+			t.Errorf("advertised as %q it is at %s, want %s", advertise, got, want)
 		}
 	}
 }

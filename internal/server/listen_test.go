@@ -22,7 +22,7 @@ import (
 )
 
 // listen serves a kit on a real socket until the test ends.
-func (k *kit) listen(t *testing.T, patience time.Duration, secure *tls.Certificate) (address string) {
+func (k *kit) listen(t *testing.T, patience time.Duration, secure *Certificates) (address string) {
 	t.Helper()
 	server := HTTPServer(k, slog.New(slog.DiscardHandler))
 	if patience > 0 {
@@ -38,7 +38,7 @@ func (k *kit) listen(t *testing.T, patience time.Duration, secure *tls.Certifica
 			done <- server.Serve(listener)
 			return
 		}
-		server.TLSConfig = &tls.Config{Certificates: []tls.Certificate{*secure}}
+		server.TLSConfig = &tls.Config{GetCertificate: secure.Get}
 		done <- server.ServeTLS(listener, "", "")
 	}()
 	t.Cleanup(func() {
@@ -171,11 +171,11 @@ func TestOneConnectionServesManyRequests(t *testing.T) {
 func TestOurClientIsServedOverTLS(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	certificate, err := SelfSigned(dir)
+	certificates, err := SelfSigned(dir, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := newKit(nil).listen(t, 0, &certificate)
+	address := newKit(nil).listen(t, 0, certificates)
 	trusted := x509.NewCertPool()
 	pem, err := os.ReadFile(filepath.Join(dir, CertificateFile))
 	if err != nil || !trusted.AppendCertsFromPEM(pem) {

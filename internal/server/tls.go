@@ -8,7 +8,10 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
+	"io/fs"
+	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -27,26 +30,50 @@ const (
 	renewBefore     = 30 * 24 * time.Hour
 )
 
-// SelfSigned loads the certificate for localhost and the loopback addresses from
-// dir. It makes a new one when there is none, or none that is good for another
-// month. The key file can be read by its owner alone.
-func SelfSigned(dir string) (tls.Certificate, error) {
-	return selfSigned(dir, time.Now())
+// SelfSigned serve the certificate in dir, which is for localhost, the loopback
+// addresses and the hosts. A new one is made when there is none, or none that names
+// them all and is good for another month. The key file can be read by its owner alone.
+func SelfSigned(dir string, hosts []string, log *slog.Logger) (*Certificates, error) {
+	return selfSigned(dir, hosts, log, time.Now())
 }
 
-func selfSigned(dir string, now time.Time) (tls.Certificate, error) {
+func selfSigned(dir string, hosts []string, log *slog.Logger, now time.Time) (*Certificates, error) {
 	crt, key := filepath.Join(dir, CertificateFile), filepath.Join(dir, keyFile)
-	have, err := tls.LoadX509KeyPair(crt, key)
-	if err == nil && have.Leaf.NotAfter.After(now.Add(renewBefore)) {
-		return have, nil
+	hosts = append([]string{"localhost", "127.0.0.1", "::1"}, hosts...)
+	renew := func(now time.Time) error {
+		why := unfit(crt, key, hosts, now)
+		if why == "" {
+			return nil
+		}
+		log.Info("certificate made", "file", crt, "why", why, "names", hosts)
+		if err := makeSelfSigned(crt, key, hosts, now); err != nil {
+			return fmt.Errorf("cannot make a certificate in %s: %w", dir, err)
+		}
+		return nil
 	}
-	if err := makeSelfSigned(crt, key, now); err != nil {
-		return tls.Certificate{}, fmt.Errorf("cannot make a certificate in %s: %w", dir, err)
-	}
-	return tls.LoadX509KeyPair(crt, key)
+	return begin(&Certificates{crt: crt, key: key, renew: renew, log: log}, now)
 }
 
-func makeSelfSigned(crt, key string, now time.Time) error {
+// unfit says why a new certificate is needed; "" if it is not.
+func unfit(crt, key string, hosts []string, now time.Time) string {
+	have, err := tls.LoadX509KeyPair(crt, key)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return "there is none"
+	case err != nil:
+		return "there is none that can be used: " + err.Error()
+	case ending(&have, now):
+		return "the one before ends at " + have.Leaf.NotAfter.Format(time.RFC3339)
+	}
+	for _, host := range hosts {
+		if have.Leaf.VerifyHostname(host) != nil {
+			return "the one before does not name " + host
+		}
+	}
+	return ""
+}
+
+func makeSelfSigned(crt, key string, hosts []string, now time.Time) error {
 	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err
@@ -58,8 +85,6 @@ func makeSelfSigned(crt, key string, now time.Time) error {
 	template := &x509.Certificate{
 		SerialNumber:          serial,
 		Subject:               pkix.Name{CommonName: "ehpc on this machine"},
-		DNSNames:              []string{"localhost"},
-		IPAddresses:           []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 		NotBefore:             now.Add(-time.Hour), // clocks differ
 		NotAfter:              now.Add(certificateLife),
 		KeyUsage:              x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
@@ -67,6 +92,13 @@ func makeSelfSigned(crt, key string, now time.Time) error {
 		BasicConstraintsValid: true,
 		IsCA:                  true, // so that it can be named as an authority to trust
 		MaxPathLenZero:        true,
+	}
+	for _, host := range hosts {
+		if ip := net.ParseIP(host); ip != nil {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		} else {
+			template.DNSNames = append(template.DNSNames, host)
+		}
 	}
 	der, err := x509.CreateCertificate(rand.Reader, template, template, &private.PublicKey, private)
 	if err != nil {

@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"testing"
@@ -13,11 +14,11 @@ func TestACertificateIsKeptUntilItsLastMonth(t *testing.T) {
 	dir, now := t.TempDir(), time.Now()
 	leaf := func(at time.Time) []byte {
 		t.Helper()
-		certificate, err := selfSigned(dir, at)
+		certificates, err := selfSigned(dir, nil, slog.New(slog.DiscardHandler), at)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return certificate.Certificate[0]
+		return certificates.at(at).Certificate[0]
 	}
 	first := leaf(now)
 	if !bytes.Equal(first, leaf(now.Add(certificateLife-renewBefore-time.Minute))) {
@@ -40,7 +41,7 @@ func TestACertificateIsKeptUntilItsLastMonth(t *testing.T) {
 	if files, _ := os.ReadDir(dir); len(files) != 2 {
 		t.Errorf("the directory holds %v", files)
 	}
-	if _, err := SelfSigned(filepath.Join(dir, "missing")); err == nil {
+	if _, err := SelfSigned(filepath.Join(dir, "missing"), nil, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a certificate was made in no directory")
 	}
 }
