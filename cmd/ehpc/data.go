@@ -26,7 +26,7 @@ const whichData = "name the data directory of a service that ran at least once w
 
 // attach opens the service's store beside it.
 func (d *dataFlags) attach(ctx context.Context) (s *store.Store, dir string, err error) {
-	conf, err := loadConfig(d.config)
+	conf, err := loadConfig(config.Default(), d.config)
 	if err != nil {
 		return nil, "", err
 	}

@@ -22,10 +22,14 @@ make the node image once, mmdebstrap.
 
 The first access key and the endpoint are written to DIR/credentials.env. Nodes
 and their jobs go on when the service is stopped; it takes them up again when it
-is started on the same directory.`,
+is started on the same directory.
+
+So that clusters can be tried out on a small machine, each core is promised to nodes
+16 times and memory twice, unless the configuration says otherwise under overcommit;
+a line at the start says what that makes.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := loadConfig(file)
+			conf, err := loadConfig(config.Dev(), file)
 			if err != nil {
 				return err
 			}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"github.com/spf13/cobra"
+
+	"ehpc/internal/config"
 )
 
 // defaultConfig is where a server looks for its configuration.
@@ -25,10 +27,11 @@ data directory, and the store, which several servers may share:
   store: postgres://ehpc@db.example.org/ehpc?sslmode=verify-full
   store_password_file: /etc/ehpc/store-password
 
-Each server makes nodes on its own machine and looks after the clusters on it.`,
+Each server makes nodes on its own machine and looks after the clusters on it. A core and
+a megabyte of the machine are promised to nodes once, unless overcommit says more.`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			conf, err := loadConfig(file)
+			conf, err := loadConfig(config.Default(), file)
 			if err != nil {
 				return err
 			}

@@ -116,6 +116,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		return fmt.Errorf("cannot serve: %w", err)
 	}
 	defer front.Close()
+	log.Info("nodes may be made", "offer", machines.Offer())
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
 		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
 		Server: who.server, Home: who.home, Endpoint: front.endpoint, Keep: restored(conf.Data, log),
@@ -181,12 +182,12 @@ func newLog(verbose bool) *slog.Logger {
 	return slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// loadConfig reads the configuration file, if one is named.
-func loadConfig(file string) (config.Config, error) {
+// loadConfig reads the configuration file over defaults, if one is named.
+func loadConfig(defaults config.Config, file string) (config.Config, error) {
 	if file == "" {
-		return config.Default(), nil
+		return defaults, nil
 	}
-	conf, err := config.Load(file)
+	conf, err := config.LoadOver(defaults, file)
 	if err != nil {
 		return conf, fmt.Errorf("cannot start: %w", err)
 	}

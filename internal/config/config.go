@@ -107,7 +107,7 @@ func Default() Config {
 		ComputeType:     "ecs.n1.medium",
 		InstanceTypes:   instanceTypes,
 		Currency:        "CNY",
-		Overcommit:      Overcommit{Cores: 16, Memory: 2},
+		Overcommit:      Overcommit{Cores: 1, Memory: 1},
 		Network:         "10.240.0.0/12",
 		MaxNodes:        200,
 		AutoscaleMinute: time.Minute,
@@ -116,22 +116,33 @@ func Default() Config {
 	}
 }
 
-// Load reads a configuration file over the defaults. An unknown key is an error,
-// and all faults are reported at once, one a line.
-func Load(file string) (Config, error) {
+// Dev is Default for a service to try things out with: clusters of several nodes
+// fit on a small machine. Cores that are busy only get slower; memory that is missing
+// kills, but most nodes use a small part of theirs.
+func Dev() Config {
+	c := Default()
+	c.Overcommit = Overcommit{Cores: 16, Memory: 2}
+	return c
+}
+
+// Load reads a configuration file over the defaults of ehpc server. An unknown key
+// is an error, and all faults are reported at once, one a line.
+func Load(file string) (Config, error) { return LoadOver(Default(), file) }
+
+// LoadOver is Load over other defaults.
+func LoadOver(defaults Config, file string) (Config, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return Default(), fmt.Errorf("cannot read the configuration: %w", err)
+		return defaults, fmt.Errorf("cannot read the configuration: %w", err)
 	}
-	c, err := parse(text)
+	c, err := parse(defaults, text)
 	if err != nil {
 		return c, fmt.Errorf("the configuration %s is wrong:\n%w", file, err)
 	}
 	return c, nil
 }
 
-func parse(text []byte) (Config, error) {
-	c := Default()
+func parse(c Config, text []byte) (Config, error) {
 	dec := yaml.NewDecoder(bytes.NewReader(text))
 	dec.KnownFields(true)
 	err := dec.Decode(&c)

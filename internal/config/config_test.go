@@ -31,6 +31,16 @@ func TestConfig(t *testing.T) {
 			t.Fatalf("region %q, err %v", c.Region, err)
 		}
 	})
+	t.Run("a core is promised once, several times where things are tried out", func(t *testing.T) {
+		served, err := Load(write(t, "region: x\n"))
+		if err != nil || served.Overcommit != (Overcommit{1, 1}) {
+			t.Errorf("a server promises %+v, %v", served.Overcommit, err)
+		}
+		tried, err := LoadOver(Dev(), write(t, "overcommit: {memory: 3}\n"))
+		if err != nil || tried.Overcommit.Cores < 2 || tried.Overcommit.Memory != 3 || tried.Check() != nil {
+			t.Errorf("a dev service promises %+v, %v", tried.Overcommit, err)
+		}
+	})
 	t.Run("an unknown key is an error that names it", func(t *testing.T) {
 		_, err := Load(write(t, "regoin: x\n"))
 		if err == nil || !strings.Contains(err.Error(), "regoin") {
@@ -137,7 +147,7 @@ func FuzzParse(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		c, err := parse(text)
+		c, err := parse(Default(), text)
 		if err != nil {
 			if err.Error() == "" {
 				t.Error("refused without a word")

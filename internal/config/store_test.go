@@ -52,7 +52,7 @@ func TestWhatIsServed(t *testing.T) {
 		"listen: 0.0.0.0:443\ntls: {self_signed: true}\nadvertise: 'fd00::7'":            "",
 		"advertise: https://hpc.example.org":                                             "no name or address",
 		"advertise: 0.0.0.0":                                                             "no name or address",
-		"advertise: hpc.example.org:":                                                    "no name or address",
+		"advertise: 'hpc.example.org:'":                                                  "no name or address",
 		"advertise: hpc.example.org:70000":                                               "no name or address",
 		"advertise: hpc example":                                                         "no name or address",
 		"listen: '[::1]:8412'":                                                           "",

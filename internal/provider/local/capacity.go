@@ -50,6 +50,22 @@ func memTotalMB(meminfo string) (int, error) {
 	return 0, fmt.Errorf("cannot tell how much memory this host has")
 }
 
+// Offer says how much of the host may be promised to machines.
+func (p *Provider) Offer() string {
+	return fmt.Sprintf("%d cores (%s) and %d MB of memory (%s)", p.host.CoreLimit, times(fmt.Sprintf("each of %d", p.host.Cores), p.opts.CoreOvercommit),
+		p.host.MemoryLimit, times(fmt.Sprintf("each of %d", p.host.MemoryMB), p.opts.MemoryOvercommit))
+}
+
+func times(what string, n float64) string {
+	switch {
+	case n == 1:
+		return what + " promised once"
+	case n < 1:
+		return what + fmt.Sprintf(" promised in part, %g", n)
+	}
+	return what + fmt.Sprintf(" promised %g times", n)
+}
+
 // Fits tells whether machines of these types fit beside those that are there.
 func (p *Provider) Fits(ctx context.Context, types []hpc.InstanceType) error {
 	p.reserve.Lock()

@@ -121,3 +121,21 @@ func TestDataDirectoriesThatAnOverlayCannotNameAreRefused(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+func TestWhatIsPromisedIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		cores, memory float64
+		want          string
+	}{
+		{1, 1, "2 cores (each of 2 promised once) and 1000 MB of memory (each of 1000 promised once)"},
+		{16, 2, "32 cores (each of 2 promised 16 times) and 2000 MB of memory (each of 1000 promised 2 times)"},
+		{0.5, 1, "1 cores (each of 2 promised in part, 0.5) and 1000 MB of memory (each of 1000 promised once)"},
+	} {
+		p := &Provider{opts: Options{CoreOvercommit: c.cores, MemoryOvercommit: c.memory},
+			host: capacity{Cores: 2, MemoryMB: 1000, CoreLimit: int(2 * c.cores), MemoryLimit: int(1000 * c.memory)}}
+		if got := p.Offer(); got != c.want {
+			t.Errorf("got %s, want %s", got, c.want)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func StartOn(t testing.TB, store string) *Server {
 	t.Helper()
 	return start(t, func(dir string) []string {
 		file := filepath.Join(dir, "ehpc.yaml")
-		Must(t, os.WriteFile(file, fmt.Appendf(nil, "data: %s\nlisten: 127.0.0.1:0\nstore: %s\n", dir, store), 0o600))
+		Must(t, os.WriteFile(file, fmt.Appendf(nil, "data: %s\nlisten: 127.0.0.1:0\nstore: %s\novercommit: {cores: 16, memory: 2}\n", dir, store), 0o600))
 		return []string{"server", "--config", file}
 	})
 }
