@@ -55,7 +55,6 @@ type Param struct {
 	RequiredIf     *RequiredIf `json:"required_if,omitempty"`
 	Members        []string    `json:"members,omitempty"`
 	Secret         bool        `json:"secret,omitempty"` // keep out of logs
-	CSV            bool        `json:"csv,omitempty"`    // a list that also comes as one text without an index, at commas
 	Deprecated     bool        `json:"deprecated,omitempty"`
 	AcceptYesNo    bool        `json:"accept_yes_no,omitempty"`
 	Aliases        []string    `json:"aliases,omitempty"`

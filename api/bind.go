@@ -25,8 +25,9 @@ type fault struct {
 
 // Bind makes the action's typed request (*XxxRequest) from decoded parameters.
 //
-// Parameters that the action does not have are ignored, and an empty value is
-// the same as none. Integers, numbers and booleans that are not given get the
+// Parameters that the action does not have are ignored, one that it has in
+// another shape is a fault, and an empty value is the same as none. A list may
+// come as one text, JSON or, of plain values, at commas. Integers, numbers and booleans that are not given get the
 // catalogue's default; strings stay empty. When anything is wrong the error is
 // one *Error with the code of the first fault and a message that lists every
 // one, each naming its parameter.
@@ -47,6 +48,7 @@ type binder struct {
 	action *Action
 	values map[*Param][]given
 	bad    map[*Param][]fault // keys that could not be taken, by parameter
+	unsure map[*Param]bool    // what may be meant by a name of another shape
 	has    map[string]bool    // what is given, under its numbered name
 	blank  map[string]bool    // list entries with empty values, under their numbered name
 	lists  map[string]int     // length of each list, under its numbered name
@@ -68,7 +70,7 @@ func (b *binder) check(p *Param) {
 			b.faults = append(b.faults, fault{InvalidParams, fmt.Sprintf("%s %s.", g.key, problem)})
 		}
 	}
-	if len(bad) == 0 && (p.Mandatory() || b.demanded(p)) {
+	if len(bad) == 0 && !b.unsure[p] && (p.Mandatory() || b.demanded(p)) {
 		b.checkPresent(p)
 	}
 }

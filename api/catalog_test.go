@@ -76,9 +76,6 @@ func checkParam(t *testing.T, a *Action, p *Param) {
 	if p.Repeat != strings.Contains(p.Name+".", ".N.") {
 		t.Errorf("%s: repeat does not fit the name", p.Name)
 	}
-	if p.CSV && (!strings.HasSuffix(p.Name, ".N") || p.depth() != 1) {
-		t.Errorf("%s is no list of plain values", p.Name)
-	}
 	if p.RequiredIf != nil && a.Param(p.RequiredIf.Param) == nil {
 		t.Errorf("%s depends on %s, which does not exist", p.Name, p.RequiredIf.Param)
 	}

@@ -20,6 +20,8 @@ func FuzzBind(f *testing.F) {
 	f.Add("InvokeShellCommand", "ClusterId=c&Command=x&Timeout=-5&Instance.1.Id=i&WorkingDir=%00")
 	f.Add("DescribePrice", "Commodities.1.DataDisks.1.size=1&Commodities.1.DataDisks.2.category=x&PriceUnit=Hour")
 	f.Add("SubmitServerlessJob", "ClusterId=c&JobName=j&Cpu=1.5&Memory=NaN&Container={\"Gpu\":1}")
+	f.Add("ListJobsWithFilters", `ClusterId=c&Users=["a","b"]&Queues=x,y&Nodes=[z]`)
+	f.Add("CreateCluster", `Name=ab&EcsOrder={"Compute":{"Count":2}}&Application=[{Tag:a}]&RamNodeTypes.x=1&Name.1=2`)
 	f.Fuzz(func(t *testing.T, name, raw string) {
 		a, ok := api.Lookup(name)
 		if !ok {

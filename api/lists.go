@@ -11,33 +11,10 @@ import (
 // collect sorts the values by parameter and measures the lists.
 func (b *binder) collect(values url.Values) {
 	b.bad, b.has, b.blank = make(map[*Param][]fault), make(map[string]bool), make(map[string]bool)
+	b.unsure = make(map[*Param]bool)
 	paths := b.action.paths()
 	for key, all := range values {
-		p, indexes := paths.match(key)
-		if p == nil {
-			continue
-		}
-		if len(all) > 1 {
-			b.spoil(p, "%s is given more than once.", key)
-			continue
-		}
-		if len(all) == 0 || all[0] == "" {
-			b.leaveBlank(p, indexes)
-			continue
-		}
-		if slices.Contains(indexes, 0) {
-			b.spoil(p, "%s: list indexes are written 1, 2, 3 and so on.", key)
-			continue
-		}
-		if limit := p.limitN(); slices.Max(append(indexes, 0)) > limit {
-			b.spoil(p, "%s: the list may have at most %d entries.", key, limit)
-			continue
-		}
-		if p.CSV && len(indexes) < p.depth() {
-			b.split(p, key, all[0])
-			continue
-		}
-		b.take(p, given{key, indexes, all[0]})
+		b.sort(paths.walk(key), all)
 	}
 	for _, list := range b.values {
 		slices.SortFunc(list, func(x, y given) int {
@@ -45,6 +22,33 @@ func (b *binder) collect(values url.Values) {
 		})
 	}
 	b.measure()
+}
+
+// sort takes the values of one key for the parameter that it leads to.
+func (b *binder) sort(s spot, all []string) {
+	if s.rest != "" && strings.Join(all, "") != "" {
+		b.stray(s)
+	}
+	if s.rest != "" {
+		return
+	}
+	p := s.node.below()[0]
+	switch limit := p.limitN(); {
+	case len(all) > 1:
+		b.spoil(p, "%s is given more than once.", s.key)
+	case len(all) == 0 || all[0] == "":
+		if s.node.param != nil {
+			b.leaveBlank(p, s.indexes)
+		}
+	case slices.Contains(s.indexes, 0):
+		b.spoil(p, "%s: list indexes are written 1, 2, 3 and so on.", s.key)
+	case slices.Max(append(s.indexes, 0)) > limit:
+		b.spoil(p, "%s: the list may have at most %d entries.", s.key, limit)
+	case s.node.param == nil:
+		b.whole(s, all[0])
+	default:
+		b.take(p, given{s.key, s.indexes, all[0]})
+	}
 }
 
 // leaveBlank notes the list entries that an empty value stands in: clients send
@@ -58,20 +62,6 @@ func (b *binder) leaveBlank(p *Param, indexes []int) {
 func (b *binder) take(p *Param, g given) {
 	b.values[p] = append(b.values[p], g)
 	b.has[numbered(p.Name, g.indexes)] = true
-}
-
-// split takes a list that came as one text.
-func (b *binder) split(p *Param, key, text string) {
-	entries := strings.Split(text, ",")
-	if limit := p.limitN(); len(entries) > limit {
-		b.spoil(p, "%s: the list may have at most %d entries.", key, limit)
-		return
-	}
-	for i, entry := range entries {
-		if entry = strings.TrimSpace(entry); entry != "" {
-			b.take(p, given{key, []int{i + 1}, entry})
-		}
-	}
 }
 
 func (b *binder) spoil(p *Param, format string, args ...any) {

@@ -25,9 +25,6 @@ func newPaths(a *Action) *pathNode {
 		for _, alias := range p.Aliases {
 			root.add(alias, p)
 		}
-		if p.CSV {
-			root.add(strings.TrimSuffix(p.Name, ".N"), p)
-		}
 	}
 	return root
 }
@@ -50,24 +47,6 @@ func (n *pathNode) add(name string, p *Param) {
 		n = n.names[segment]
 	}
 	n.param = p
-}
-
-// match finds the parameter that a key belongs to and the numbers in the key.
-// A number that cannot be an index is 0 in the result.
-func (n *pathNode) match(key string) (*Param, []int) {
-	var indexes []int
-	for segment := range strings.SplitSeq(key, ".") {
-		next := n.names[segment]
-		if next == nil && n.index != nil && looksLikeNumber(segment) {
-			next = n.index
-			indexes = append(indexes, listIndex(segment))
-		}
-		if next == nil {
-			return nil, nil
-		}
-		n = next
-	}
-	return n.param, indexes
 }
 
 func looksLikeNumber(s string) bool {

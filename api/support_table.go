@@ -126,7 +126,7 @@ func SupportRows() []SupportRow {
 		{"EditJobTemplate", []string{"Uid"}, SupportNoEffect, ownTemplates},
 		{"DeleteJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
 		{"ListJobTemplates", []string{"Uid"}, SupportNoEffect, ownTemplates},
-		{"DeleteJobTemplates", []string{"Templates"}, SupportPartly, "JSON with quotes, as SDKs send it; at most 100 templates, all or none. " + someRefused},
+		{"DeleteJobTemplates", []string{"Templates"}, SupportPartly, "JSON, also with bare words as in the document's example; at most 100 templates, all or none. " + someRefused},
 		{"ListJobTemplates", []string{"PageSize"}, SupportPartly, "At most 100."},
 
 		{"GetAccountingReport", []string{"StartTime", "EndTime"}, SupportBuilt, "At most 366 days that begin in the past. What goes on counts up to now."},

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"reflect"
@@ -31,7 +30,7 @@ func (p *Param) problem(value string) string {
 		}
 		return ""
 	case "json":
-		if !json.Valid([]byte(value)) {
+		if _, err := strictJSON(value); err != nil {
 			return "is not valid JSON"
 		}
 	}

@@ -100,8 +100,8 @@ func limits(p *api.Param) string {
 	if p.Format != "" {
 		add("%s", map[string]string{"decimal": "a decimal number", "csv": "separated by commas", "unix": "seconds since 1970"}[p.Format])
 	}
-	if p.CSV {
-		add("also as one text separated by commas")
+	if strings.HasSuffix(p.Name, ".N") {
+		add("also as one text, JSON or separated by commas")
 	}
 	if p.MaxN > 0 {
 		add("at most %d entries", p.MaxN)

@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -88,7 +87,7 @@ func (s *Service) DeleteJobs(ctx context.Context, q *api.DeleteJobsRequest) (*ap
 // jobIDs reads [{"Id":".."}]; an id that is named twice counts once.
 func jobIDs(text, attempt string) ([]string, error) {
 	var list []struct{ Id string }
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
+	if err := api.ReadJSON(text, &list); err != nil {
 		return nil, api.InvalidParams.Errorf(`cannot %s: Jobs is not of the form [{"Id":".."}]`, attempt)
 	}
 	if len(list) == 0 || len(list) > maxJobsPerCall {

@@ -1,7 +1,6 @@
 package action
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"path"
@@ -126,6 +125,9 @@ func refuseUnbuiltJob(q *api.SubmitJobRequest) error {
 		if p.given {
 			refused = append(refused, p.name)
 		}
+	}
+	if q.ContainerId != "" && len(refused) == 1 { // the document's code for what does not exist
+		return api.ContainerNotFound.Errorf("cannot submit the job: ContainerId: there is no container application %.80q; none are built, leave it out", q.ContainerId)
 	}
 	if len(refused) > 0 {
 		return badJob(strings.Join(refused, ", "), "not available; leave it out")
@@ -254,9 +256,11 @@ func variables(text string) ([]hpc.EnvVar, error) {
 		return nil, nil
 	}
 	var list []hpc.EnvVar
-	if err := json.Unmarshal([]byte(text), &list); err != nil {
+	if err := api.ReadJSON(text, &list); err != nil {
 		return nil, badJob("Variables", "it is not of the form [{\"Name\":\"..\",\"Value\":\"..\"}]")
 	}
+	// The document's own form of a request has an entry of nothing.
+	list = slices.DeleteFunc(list, func(v hpc.EnvVar) bool { return v.Name == "" && v.Value == "" })
 	for i, v := range list {
 		if !variableName.MatchString(v.Name) {
 			return nil, badJob("Variables", "entry %d: %q is no name of a variable", i+1, v.Name)

@@ -66,7 +66,10 @@ func TestVariables(t *testing.T) {
 	if err != nil || len(got) != 2 || got[0].Value != "it's \"quoted\"\nand more äß" {
 		t.Errorf("got %v, %v", got, err)
 	}
-	for _, text := range []string{"{}", "[1]", `[{"Name":"1a","Value":""}]`, `[{"Name":"","Value":""}]`, `[{"Name":"A=B","Value":""}]`, "[{\"Name\":\"A\",\"Value\":\"\\u0000\"}]"} {
+	if got, err := variables("[{Name:,Value:},{Name:A,Value:b c},{Name:,Value:}]"); err != nil || len(got) != 1 || got[0] != (hpc.EnvVar{Name: "A", Value: "b c"}) {
+		t.Errorf("the document's form: got %v, %v", got, err)
+	}
+	for _, text := range []string{"{}", "[1]", `[{"Name":"1a","Value":""}]`, `[{"Name":"","Value":"x"}]`, `[{Name:,Value:x}]`, `[{"Name":"A=B","Value":""}]`, "[{\"Name\":\"A\",\"Value\":\"\\u0000\"}]"} {
 		if got, err := variables(text); err == nil {
 			t.Errorf("%s was taken for %v", text, got)
 		}

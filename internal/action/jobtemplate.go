@@ -2,7 +2,6 @@ package action
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strconv"
 	"strings"
@@ -85,7 +84,7 @@ func (s *Service) DeleteJobTemplates(ctx context.Context, q *api.DeleteJobTempla
 // templateIDs reads [{"Id":".."}].
 func templateIDs(text string) ([]string, error) {
 	var list []struct{ Id string }
-	if err := json.Unmarshal([]byte(text), &list); err != nil || len(list) == 0 || len(list) > maxTemplatesPerCall {
+	if err := api.ReadJSON(text, &list); err != nil || len(list) == 0 || len(list) > maxTemplatesPerCall {
 		return nil, api.InvalidParams.Errorf("cannot delete job templates: Templates is not of the form [{\"Id\":\"..\"}] with 1 to %d entries", maxTemplatesPerCall)
 	}
 	ids, seen := make([]string, len(list)), map[string]bool{}

@@ -125,7 +125,7 @@ func reportOf(q *api.GetAccountingReportRequest) (job string, err error) {
 	job = q.JobId
 	if strings.HasPrefix(job, "[") { // as the SDKs' documentation has it
 		var list []struct{ Id string }
-		if err := json.Unmarshal([]byte(job), &list); err != nil || len(list) != 1 || list[0].Id == "" {
+		if err := api.ReadJSON(job, &list); err != nil || len(list) != 1 || list[0].Id == "" {
 			return "", api.InvalidParams.Errorf(attempt + `JobId is neither one job's id nor [{"Id":".."}] of one`)
 		}
 		job = list[0].Id

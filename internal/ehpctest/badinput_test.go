@@ -53,7 +53,7 @@ func TestBadInputChangesNothing(t *testing.T) {
 		{"output outside the account's reach", "SubmitJob", submit + "StdoutRedirectPath=/etc/passwd", "InvalidParams", "StdoutRedirectPath"},
 		{"errors in another's home", "SubmitJob", submit + "StderrRedirectPath=~/../leaver/err", "InvalidParams", "StderrRedirectPath"},
 		{"output with a newline in its name", "SubmitJob", submit + "StdoutRedirectPath=a%0Ab", "InvalidParams", "StdoutRedirectPath"},
-		{"a container", "SubmitJob", submit + "ContainerId=c-1", "InvalidParams", "ContainerId"},
+		{"a container", "SubmitJob", submit + "ContainerId=c-1", "ContainerNotFound", "ContainerId"},
 		{"a retry", "SubmitJob", submit + "JobRetry.Count=3", "InvalidParams", "JobRetry"},
 		{"a step of no end", "SubmitJob", submit + "PostCmdLine=" + strings.Repeat("x", 16<<10+1), "InvalidParams", "PostCmdLine"},
 		{"a queue that is not there", "SubmitJob", submit + "JobQueue=none", "InvalidParams", "JobQueue"},

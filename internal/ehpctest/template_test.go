@@ -64,8 +64,13 @@ func TestATemplateHoldsWhatWasAsked(t *testing.T) {
 			t.Errorf("listed %+v, want %+v", got, want)
 		}
 	})
+	t.Run("one with the document's form of variables holds none", func(t *testing.T) {
+		one := newTemplate(t, p, url.Values{"CommandLine": {"true"}, "Name": {"least"}, "Variables": {"[{Name:,Value:},{Name:A,Value:b}]"}})
+		_, err := p.Call(t.Context(), "DeleteJobTemplates", url.Values{"Templates": {"[{Id:" + one + "}]"}})
+		must(t, err)
+	})
 	t.Run("a deleted one is not listed", func(t *testing.T) {
-		_, err := p.Call(t.Context(), "DeleteJobTemplates", url.Values{"Templates": {`[{"Id":"` + id + `"}]`}})
+		_, err := p.Call(t.Context(), "DeleteJobTemplates", url.Values{"Templates": {"[{Id:" + id + "}]"}})
 		must(t, err)
 		raw, err := p.Call(t.Context(), "ListJobTemplates", nil)
 		must(t, err)
