@@ -121,7 +121,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
 		Server: who.server, Home: who.home, Endpoint: front.endpoint, Keep: restored(conf.Data, log),
 		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
-		Budgets: conf.Budgets, Currency: conf.Currency})
+		EndedJobsAfter: conf.EndedJobsAfter, Budgets: conf.Budgets, Currency: conf.Currency})
 	var holder action.Holder
 	if db.Shared() {
 		holder = control.Holder
@@ -149,6 +149,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 func limitsOf(conf config.Config) reconcile.Limits {
 	limits := reconcile.DefaultLimits
 	limits.Minute = conf.AutoscaleMinute
+	limits.Past = min(max(conf.EndedJobsAfter/30, time.Minute), limits.Past) // so that it is kept to, about
 	return limits
 }
 

@@ -47,6 +47,7 @@ type Config struct {
 	MaxNodes        int                        `yaml:"max_nodes"`        // per cluster
 	AutoscaleMinute time.Duration              `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
 	MaxClusters     int                        `yaml:"max_clusters"`     // per owner
+	EndedJobsAfter  time.Duration              `yaml:"ended_jobs_after"` // jobs that ended so long ago are listed no more; 0 for never
 	Budgets         []hpc.FileBudget           `yaml:"budgets"`          // that nobody changes over the API
 	KeyPairs        map[string]string          `yaml:"key_pairs"`        // name -> public key, for root on login nodes
 	InputFiles      InputFiles                 `yaml:"input_files"`      // that jobs name by a URL
@@ -112,6 +113,7 @@ func Default() Config {
 		MaxNodes:        200,
 		AutoscaleMinute: time.Minute,
 		MaxClusters:     50,
+		EndedJobsAfter:  30 * 24 * time.Hour,
 		InputFiles:      InputFiles{Limit: inputFileLimit, Timeout: 2 * time.Second},
 	}
 }
@@ -189,6 +191,7 @@ func (c *Config) Check() error {
 	faults = append(faults, c.checkListen(), c.checkStore())
 	fault(c.AutoscaleMinute < time.Second || c.AutoscaleMinute > time.Minute, "autoscale_minute %s is not between 1s and 1m", c.AutoscaleMinute)
 	fault(c.MaxNodes < 1 || c.MaxNodes > 250, "max_nodes %d is not between 1 and 250, which a /24 holds", c.MaxNodes)
+	fault(c.EndedJobsAfter != 0 && c.EndedJobsAfter < time.Hour, "ended_jobs_after %s is neither 0 nor at least 1h", c.EndedJobsAfter)
 	fault(c.MaxClusters < 1, "max_clusters %d is not positive", c.MaxClusters)
 	prefix, err := netip.ParsePrefix(c.Network)
 	fault(err != nil || !prefix.Addr().Is4() || prefix.Bits() > 24, "network %q is no IPv4 prefix of /24 or wider", c.Network)

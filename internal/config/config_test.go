@@ -159,3 +159,16 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestTheAgeOfEndedJobs(t *testing.T) {
+	t.Parallel()
+	for text, sound := range map[string]bool{"0s": true, "1h": true, "8760h": true, "59m": false, "-1h": false} {
+		c, err := Load(write(t, "ended_jobs_after: "+text+"\n"))
+		if (err == nil) != sound {
+			t.Errorf("%s: err = %v", text, err)
+		}
+		if want, _ := time.ParseDuration(text); c.EndedJobsAfter != want {
+			t.Errorf("%s was read as %s", text, c.EndedJobsAfter)
+		}
+	}
+}

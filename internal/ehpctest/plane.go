@@ -62,7 +62,7 @@ func (o Options) endpoint() string { return "https://" + cmp.Or(o.Server, "here"
 // limits make the loops quick without changing what they do.
 var limits = reconcile.Limits{Agent: 5 * time.Second, Join: 5 * time.Second, Silent: 2 * time.Second,
 	Step: 10 * time.Second, Every: 20 * time.Millisecond, Retry: 5 * time.Millisecond, Miss: 40 * time.Millisecond, Rest: 50 * time.Millisecond,
-	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Figure: 300 * time.Millisecond, Health: 100 * time.Millisecond, Lease: 2 * time.Second}
+	Lead: 300 * time.Millisecond, Minute: 100 * time.Millisecond, Figure: 300 * time.Millisecond, Health: 100 * time.Millisecond, Past: 100 * time.Millisecond, Lease: 2 * time.Second}
 
 // Start begins a control plane in the world; it ends with the test or with Kill.
 func Start(t testing.TB, w *World, o Options) *Plane {
@@ -89,7 +89,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	ctl := reconcile.New(reconcile.Options{Store: db, Provider: w.Machines, Links: reach, SSH: sshca.New(sealer.Derive),
 		Scripts: fetch.New(fetch.Limits{Bytes: 1 << 20, Time: 5 * time.Second, Allow: conf.InputFiles.Prefixes()}, nil), Limits: o.Limits, Log: log, Interrupt: o.Interrupt,
 		Server: cmp.Or(o.Server, "here"), Home: o.Home, Endpoint: o.endpoint(), Keep: o.Keep,
-		Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
+		EndedJobsAfter: conf.EndedJobsAfter, Tariff: conf.Tariff(), ComputeType: conf.ComputeType, MaxNodes: conf.MaxNodes,
 		Budgets: conf.Budgets, Currency: conf.Currency})
 	w.mu.Lock()
 	w.changed = ctl.Wake

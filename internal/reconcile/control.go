@@ -43,6 +43,7 @@ type Limits struct {
 	Minute time.Duration // that the settings of auto scaling count in
 	Health time.Duration // between two looks at a node's health
 	Figure time.Duration // after a run's end until no more of what it used is waited for
+	Past   time.Duration // between two looks for jobs that ended long ago
 	Lease  time.Duration // how long a server that died keeps others off its clusters
 }
 
@@ -60,6 +61,7 @@ var DefaultLimits = Limits{
 	Minute: time.Minute,
 	Health: 10 * time.Second,
 	Figure: 2 * time.Minute,
+	Past:   24 * time.Hour,
 	Lease:  15 * time.Second,
 }
 
@@ -81,6 +83,8 @@ type Options struct {
 	ComputeType string     // of clusters that name none
 	MaxNodes    int        // in a cluster
 
+	EndedJobsAfter time.Duration // jobs that ended so long ago are listed no more; 0 for never
+
 	Budgets  []hpc.FileBudget // of the configuration
 	Currency string           // of all prices
 
@@ -91,7 +95,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures, budgets *Loop
+	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures, budgets, past *Loop
 
 	steps   inflight
 	started time.Time
@@ -116,6 +120,7 @@ func New(o Options) *Control {
 	ctl.health = newLoop("health", o.Limits.Health, o.Log, ctl.passHealth)
 	ctl.figures = newLoop("figures", o.Limits.Every, o.Log, ctl.passFigures)
 	ctl.budgets = newLoop("budgets", o.Limits.Every, o.Log, ctl.passBudgets)
+	ctl.past = newLoop("past jobs", o.Limits.Past, o.Log, ctl.passPast)
 	ctl.renewal = newLoop("leases", o.Limits.Lease/3, o.Log, ctl.passLeases)
 	return ctl
 }
@@ -133,7 +138,7 @@ func (ctl *Control) Run(ctx context.Context) {
 }
 
 func (ctl *Control) loops() []*Loop {
-	return []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures, ctl.budgets}
+	return []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures, ctl.budgets, ctl.past}
 }
 
 // Wake starts a pass of every loop: something was asked for, or has changed.

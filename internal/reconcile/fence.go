@@ -68,6 +68,8 @@ func (ctl *Control) takeLease(ctx context.Context, clusterID string) error {
 	ctl.Log.Info("lease taken", "cluster", clusterID, "server", ctl.Server, "fence", row.Fence)
 	ctl.Wake() // the loops that passed it over
 	ctl.Submitted()
+	ctl.past.Wake()
+	ctl.Store.Warm(ctx, clusterID)
 	return nil
 }
 

@@ -150,7 +150,8 @@ func (tx Tx) UnwantCluster(ctx context.Context, id string, now time.Time) error 
 }
 
 // DropCluster ends a cluster whose nodes and volume are gone. Its row stays
-// for its log, its jobs and its ledger, without the secrets and the scripts.
+// for its log and its ledger, without the secrets and the scripts; DeleteJobsOfGone
+// deletes its jobs.
 func (tx Tx) DropCluster(ctx context.Context, id string, now time.Time) error {
 	if err := tx.endRunsWith(ctx, id, now); err != nil {
 		return err

@@ -34,7 +34,7 @@ var hot = map[string]func(ctx context.Context, tx Tx) error{
 		return tx.NoteReleased(ctx, []*Job{{ID: jobName(7), SchedID: "7"}}, now)
 	},
 	"UnwantJobsOf":    func(ctx context.Context, tx Tx) error { return tx.UnwantJobsOf(ctx, "c", "ada", now) },
-	"changed entries": func(ctx context.Context, tx Tx) error { _, err := loadJobEntries(ctx, tx, "c", 1); return err },
+	"changed entries": func(ctx context.Context, tx Tx) error { _, err := changedJobs(ctx, tx, "c", 1, 9); return err },
 	"OpenRuns":        func(ctx context.Context, tx Tx) error { _, err := tx.OpenRuns(ctx, "c"); return err },
 	"RunsToMeasure":   func(ctx context.Context, tx Tx) error { _, err := tx.RunsToMeasure(ctx, "c", 100); return err },
 	"RecordRuns": func(ctx context.Context, tx Tx) error {

@@ -54,13 +54,24 @@ type jobEntry struct {
 	listed                    bool // SubmitJob has answered for it and it is not deleted
 }
 
-var jobShape = shape[jobEntry]{kind: jobKind, load: loadJobEntries,
-	compare: func(a, b jobEntry) int { return strings.Compare(a.id, b.id) }}
+var jobShape = shape[jobEntry]{kind: jobKind, first: firstJobs, changed: changedJobs, removed: movedJobs,
+	id: func(e jobEntry) string { return e.id }, compare: func(a, b jobEntry) int { return strings.Compare(a.id, b.id) }}
 
-func loadJobEntries(ctx context.Context, tx Tx, clusterID string, after int64) (list []jobEntry, err error) {
-	rows, err := tx.db.NewSelect().Model((*Job)(nil)).
-		Column("id", "public_id", "owner", "queue", "name", "node_list", "submitted", "started", "ended", "deleted").
-		Where("cluster_id = ? AND seq > ?", clusterID, after).Rows(ctx)
+func firstJobs(ctx context.Context, tx Tx, clusterID, behind string) ([]jobEntry, error) {
+	return tx.jobEntries(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("cluster_id = ? AND id > ?", clusterID, behind).Order("id").Limit(stepRows)
+	})
+}
+
+func changedJobs(ctx context.Context, tx Tx, clusterID string, after, upTo int64) ([]jobEntry, error) {
+	return tx.jobEntries(ctx, func(q *bun.SelectQuery) *bun.SelectQuery {
+		return q.Where("cluster_id = ? AND seq > ? AND seq <= ?", clusterID, after, upTo)
+	})
+}
+
+func (tx Tx) jobEntries(ctx context.Context, which func(*bun.SelectQuery) *bun.SelectQuery) (list []jobEntry, err error) {
+	rows, err := which(tx.db.NewSelect().Model((*Job)(nil)).
+		Column("id", "public_id", "owner", "queue", "name", "node_list", "submitted", "started", "ended", "deleted")).Rows(ctx)
 	if err != nil {
 		return nil, err
 	}

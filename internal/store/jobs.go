@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/uptrace/bun"
@@ -49,6 +51,8 @@ type Job struct {
 	Modified    time.Time
 	Deleted     time.Time `bun:",nullzero"` // listed no more; the row stays, so that the scheduler's job is known as ours
 	Seq         int64     // of its last change, in the cluster's listing
+
+	past int64 // when it was moved to past_jobs, in the cluster's listing; 0 if it was not
 }
 
 // InsertJob adds a job, or several of one cluster.
@@ -76,8 +80,11 @@ func (tx Tx) Job(ctx context.Context, id string) (*Job, error) {
 }
 
 // SaveJob writes a job that was read at its present revision; ErrConflict when
-// it was changed meanwhile.
+// it was changed meanwhile. One that ended long ago is listed again.
 func (tx Tx) SaveJob(ctx context.Context, j *Job) (err error) {
+	if j.past > 0 {
+		return tx.comeBack(ctx, j)
+	}
 	if j.Seq, err = tx.next(ctx, j.ClusterID, jobKind, 0); err != nil {
 		return err
 	}
@@ -140,7 +147,8 @@ func (tx Tx) OpenJobsOfQueue(ctx context.Context, clusterID, queue string) (int,
 	return int(n), err
 }
 
-// JobsOfSched returns a cluster's jobs that carry one of the scheduler's ids.
+// JobsOfSched returns a cluster's jobs that carry one of the scheduler's ids,
+// also those that ended long ago.
 func (tx Tx) JobsOfSched(ctx context.Context, clusterID string, ids []string) ([]*Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -148,7 +156,10 @@ func (tx Tx) JobsOfSched(ctx context.Context, clusterID string, ids []string) ([
 	var rows []*Job
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND sched_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	return tx.pastJobs(ctx, clusterID, "sched_id", ids, rows, func(j *Job) string { return j.SchedID })
 }
 
 // ResubmittedTokens returns the tokens of a cluster's jobs that were submitted
@@ -180,11 +191,18 @@ func (tx Tx) TokensWithoutJob(ctx context.Context, clusterID string, tokens []st
 	for _, token := range known {
 		delete(without, token)
 	}
+	if err != nil || len(without) == 0 {
+		return without, err
+	}
+	past, err := tx.pastJobs(ctx, clusterID, "token", slices.Collect(maps.Keys(without)), nil, nil)
+	for _, j := range past {
+		delete(without, j.Token)
+	}
 	return without, err
 }
 
 // JobsOfPublic returns a cluster's jobs that SubmitJob answered these ids for,
-// without the deleted.
+// without the deleted, and with those that ended long ago.
 func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) ([]*Job, error) {
 	if len(ids) == 0 {
 		return nil, nil
@@ -192,5 +210,9 @@ func (tx Tx) JobsOfPublic(ctx context.Context, clusterID string, ids []string) (
 	var rows []*Job
 	err := tx.db.NewSelect().Model(&rows).
 		Where("cluster_id = ? AND deleted IS NULL AND public_id IN (?)", clusterID, bun.List(ids)).Order("id").Scan(ctx)
-	return rows, err
+	if err != nil {
+		return nil, err
+	}
+	rows, err = tx.pastJobs(ctx, clusterID, "public_id", ids, rows, func(j *Job) string { return j.PublicID })
+	return slices.DeleteFunc(rows, func(j *Job) bool { return !j.Deleted.IsZero() }), err
 }

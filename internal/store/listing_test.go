@@ -121,6 +121,7 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 	}
 	insert := func(ctx context.Context, tx Tx, j *Job) error { return tx.InsertJob(ctx, j) }
 	save := func(ctx context.Context, tx Tx, j *Job) error { return tx.SaveJob(ctx, j) }
+	past := map[string]bool{} // ids of those that were moved
 	for round := range 60 {
 		var added []*Job
 		for range r.IntN(12) {
@@ -133,6 +134,10 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 		all = append(all, added...)
 		for range r.IntN(4) {
 			j := all[r.IntN(len(all))]
+			if past[j.ID] {
+				*j = *ofLongAgo(t, s, j.SchedID)
+				delete(past, j.ID)
+			}
 			switch r.IntN(5) {
 			case 0:
 				j.Deleted = now
@@ -146,9 +151,19 @@ func testJobsAreListedAsTheirRowsAre(t *testing.T, place func() Place) {
 			write(save, j)
 		}
 		checkOpenTasks(t, s, "c")
+		if r.IntN(4) == 0 {
+			change(t, s, func(ctx context.Context, tx Tx) error {
+				_, err := tx.MovePastJobs(ctx, "c", now.Add(time.Duration(r.IntN(150))*time.Second), 1+r.IntN(20))
+				return err
+			})
+			for _, id := range idsOf(t, s, "past_jobs") {
+				past[id] = true
+			}
+		}
+		listed := slices.DeleteFunc(slices.Clone(all), func(j *Job) bool { return past[j.ID] })
 		for range 8 {
 			f, orders, page, at := someFilter(r), someOrders(r), Page{1 + r.IntN(4), 1 + r.IntN(30)}, now.Add(time.Hour)
-			want, total := plainJobs(all, f, orders, at, page)
+			want, total := plainJobs(listed, f, orders, at, page)
 			rows, n, err := s.Jobs(t.Context(), "c", f, orders, at, page)
 			if err != nil {
 				t.Fatal(err)

@@ -3,17 +3,27 @@ package store
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 )
 
 // nodeShape is that of whole rows: the loops look at all of a cluster's again and
 // again.
-var nodeShape = shape[*Node]{kind: nodeKind, load: loadNodes, id: func(n *Node) string { return n.ID }, ids: nodeIDs, compare: func(a, b *Node) int {
-	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
-}}
+var nodeShape = shape[*Node]{kind: nodeKind, first: firstNodes, changed: changedNodes, id: func(n *Node) string { return n.ID }, left: nodeIDs, compare: nodeOrder}
 
-func loadNodes(ctx context.Context, tx Tx, clusterID string, after int64) (rows []*Node, err error) {
-	return rows, tx.db.NewSelect().Model(&rows).Where("cluster_id = ? AND seq > ?", clusterID, after).Scan(ctx)
+func nodeOrder(a, b *Node) int {
+	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
+}
+
+// firstNodes reads a cluster's nodes at once: there are not many.
+func firstNodes(ctx context.Context, tx Tx, clusterID, _ string) (rows []*Node, err error) {
+	err = tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Scan(ctx)
+	slices.SortFunc(rows, nodeOrder)
+	return rows, err
+}
+
+func changedNodes(ctx context.Context, tx Tx, clusterID string, after, upTo int64) (rows []*Node, err error) {
+	return rows, tx.db.NewSelect().Model(&rows).Where("cluster_id = ? AND seq > ? AND seq <= ?", clusterID, after, upTo).Scan(ctx)
 }
 
 func nodeIDs(ctx context.Context, tx Tx, clusterID string) (ids []string, err error) {

@@ -28,9 +28,17 @@ var statistics = map[string]map[string]string{
 		"jobs_public":             "1000000 250000 1",
 		"jobs_token":              "1000000 250000 1",
 		"jobs_seq":                "1000000 250000 2",
+		"jobs_ended":              "1000000 250000 2",
 		"jobs_open":               "2000 500 400",
 		"jobs_unreleased":         "20 5",
 		"jobs_resubmitted":        "20 5",
+	},
+	"past_jobs": {
+		"sqlite_autoindex_past_jobs_1": "10000000 1",
+		"past_jobs_public":             "10000000 2500000 1",
+		"past_jobs_sched":              "10000000 2500000 1",
+		"past_jobs_token":              "10000000 2500000 1",
+		"past_jobs_seq":                "10000000 2500000 100",
 	},
 	"runs": {
 		"sqlite_autoindex_runs_1": "1000000 2 2 1",

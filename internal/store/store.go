@@ -45,6 +45,8 @@ func (s *Store) Shared() bool { return s.shared }
 
 // Close waits for running transactions and gives the data directory free.
 func (s *Store) Close() error {
+	s.jobs.close()
+	s.nodes.close()
 	var errs []error
 	for _, db := range []*bun.DB{s.read, s.write} {
 		if db != nil {
