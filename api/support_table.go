@@ -60,7 +60,7 @@ func SupportRows() []SupportRow {
 		{"SetAutoScaleConfig", []string{"Queues.N.InstanceTypes.N.HostNamePrefix", "Queues.N.HostNamePrefix", "Queues.N.HostNameSuffix"}, SupportNoEffect, "Hosts are called compute000, compute001 and so on. Not shown again."},
 		{"SetAutoScaleConfig", []string{"Queues.N.InstanceTypes.N.SpotDuration", "Queues.N.InstanceTypes.N.SpotInterruptionBehavior"}, SupportNoEffect, "Shown again. A machine that is taken back is not kept for hours, and goes for good."},
 		{"SetAutoScaleConfig", []string{"Queues.N.InstanceTypes.N.VSwitchId", "Queues.N.InstanceTypes.N.ZoneId", "DnsConfig"}, SupportNoEffect, noVPC + " Not shown again."},
-		{"SetAutoScaleConfig", []string{"Queues.N.InstanceTypes", "Queues.N.InstanceType"}, SupportBuilt, "At most 10, in the order of preference; of several forms, the one with .M comes first, then the text, then Queues.N.InstanceType. A type that there is no capacity for is left alone for 10 minutes, and the next one is tried at once. Without one, a queue grows by the type of its newest node, else by the cluster's."},
+		{"SetAutoScaleConfig", []string{"Queues.N.InstanceTypes", "Queues.N.InstanceType"}, SupportBuilt, "At most 10, in the order of preference; of several forms, the one with .M comes first, then the text, then Queues.N.InstanceType. A type that there is no capacity for is left alone for 10 minutes, and the next one is tried at once. Without one, a queue grows by the type of its newest node, and for jobs that this does not hold by the types of its other nodes and the cluster's."},
 		{"SetAutoScaleConfig", []string{"Queues.N.DataDisks", "Queues.N.SystemDiskCategory", "Queues.N.SystemDiskLevel", "Queues.N.SystemDiskSize"}, SupportNoEffect, diskShared + " Not shown again."},
 		{"SetAutoScaleConfig", []string{"Queues.N.SortedByInventory"}, SupportBuilt, "With true, each round begins with the type of which most nodes can be made now; of those that are even, with the one that was given first."},
 		{"SetAutoScaleConfig", []string{"ComputeEnableHt"}, SupportNoEffect, "Cores are counted as the instance type says. Not shown again."},
@@ -70,7 +70,8 @@ func SupportRows() []SupportRow {
 		{"SetAutoScaleConfig", []string{"Queues.N.AutoMinNodesPerCycle"}, SupportBuilt, "With true, MinNodesPerCycle is 1."},
 		{"SetAutoScaleConfig", []string{"ExcludeNodes"}, SupportBuilt, "Host names or ids. Unknown ones are kept, and ListClusterLogs has a warning."},
 
-		{"DeleteNodes", []string{"Instance.N.Id"}, SupportBuilt, "All or none. Nodes that are being deleted already are no obstacle. " + someRefused},
+		{"DeleteNodes", []string{"Instance.N.Id"}, SupportBuilt, "All or none. Nodes that are being deleted already are no obstacle; DrainTimeout and Force hold for them from now on. " + someRefused},
+		{"DeleteNodes", []string{"DrainTimeout", "Force"}, SupportBuilt, "This service's own. Not both. What becomes of jobs is in ListClusterLogs, and in the Comment of those that fail."},
 		{"DeleteNodes", []string{"ReleaseInstance"}, SupportPartly, "Only true: a node cannot stay without its cluster."},
 		{"DeleteNodes", []string{"Sync"}, SupportNoEffect, atOnce},
 		{"DeleteCluster", []string{"ReleaseInstance"}, SupportPartly, "Only true: nodes cannot stay without their cluster."},

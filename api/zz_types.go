@@ -765,6 +765,8 @@ type DeleteNodesRequest struct {
 	Instance        []DeleteNodesRequestInstance `param:"Instance.N"`
 	ReleaseInstance bool                         `param:"ReleaseInstance"`
 	Sync            *bool                        `param:"Sync"`
+	DrainTimeout    *int                         `param:"DrainTimeout"`
+	Force           bool                         `param:"Force"`
 }
 
 type DeleteNodesRequestInstance struct {
@@ -775,6 +777,7 @@ type DeleteNodesRequestInstance struct {
 type DeleteNodesResponse struct {
 	RequestId string `json:"RequestId"`
 	TaskId    string `json:"TaskId,omitempty"`
+	Message   string `json:"Message,omitempty"`
 }
 
 // ListNodesRequest: List the nodes of a cluster.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -142,25 +143,53 @@ func (r *remote) nodesAmong(ctx context.Context, cluster string, ids []string) (
 
 func (c *cli) newNodeDeleteCommand() *cobra.Command {
 	var wait waiting
+	var limit time.Duration
+	var force bool
 	cmd := &cobra.Command{
-		Use:     "delete CLUSTER NODE...",
-		Short:   "Drain and delete compute nodes, by hostname or id",
-		Example: "  ehpc node delete lab compute001 --wait",
+		Use:   "delete CLUSTER NODE...",
+		Short: "Drain and delete compute nodes, by hostname or id",
+		Long: `Drain and delete compute nodes, by hostname or id.
+
+They take no more jobs, and go once those that run there have ended: without a
+limit, however long that takes. With --drain-timeout they wait for it, then go
+with their jobs; with --force they go at once. Jobs that may run again are
+requeued then, the others fail. Both hold also for nodes that are being deleted
+already.`,
+		Example: "  ehpc node delete lab compute001 --wait\n  ehpc node delete lab compute001 compute002 --drain-timeout 1h",
 		Args:    argsFrom("NODE", "CLUSTER"),
 		RunE: c.withNodes(func(ctx context.Context, r *remote, some *someNodes) error {
+			going := "being drained and deleted"
+			switch {
+			case force && limit != 0:
+				return fmt.Errorf("cannot delete %s: --force does not wait, so --drain-timeout has no meaning beside it", some.named())
+			case limit < 0 || limit%time.Second != 0:
+				return fmt.Errorf("--drain-timeout %s: give whole seconds", limit)
+			case force:
+				some.in.Set("Force", "true")
+				going = "being deleted"
+			case limit > 0:
+				some.in.Set("DrainTimeout", strconv.Itoa(int(limit/time.Second)))
+				going = fmt.Sprintf("being drained for %s at most and deleted", limit)
+			}
 			answer, err := call[api.DeleteNodesResponse](ctx, r, "delete "+some.named(), "DeleteNodes", some.in)
 			if err != nil {
 				return err
+			}
+			names := some.names
+			if answer.Message != "" {
+				names += "; " + answer.Message
 			}
 			if wait.wait {
 				if err := r.awaitNoNodes(ctx, wait, some.cluster, some.clusterID, some.ids); err != nil {
 					return err
 				}
-				return r.done(answer, strings.Join(some.ids, "\n"), "deleted from cluster %s: %s", some.cluster, some.names)
+				return r.done(answer, strings.Join(some.ids, "\n"), "deleted from cluster %s: %s", some.cluster, names)
 			}
-			return r.done(answer, strings.Join(some.ids, "\n"), "being drained and deleted from cluster %s: %s", some.cluster, some.names)
+			return r.done(answer, strings.Join(some.ids, "\n"), "%s from cluster %s: %s", going, some.cluster, names)
 		}),
 	}
+	cmd.Flags().DurationVar(&limit, "drain-timeout", 0, "how long they wait for their jobs at most (default: without end)")
+	cmd.Flags().BoolVar(&force, "force", false, "do not wait for their jobs")
 	wait.addFlags(cmd.Flags(), "until they are gone")
 	return cmd
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"ehpc/api"
@@ -105,59 +104,4 @@ func (s *Service) moreNodes(ctx context.Context, tx store.Tx, c *store.Cluster, 
 	nodes := store.NewComputes(c, have, q.Count, t, queue, orElse(q.CreateMode, "manual"), now)
 	preemptible.mark(nodes)
 	return nodes, tx.InsertNodes(ctx, nodes)
-}
-
-// DeleteNodes marks compute nodes as no longer wanted, all or none; those that
-// are going already are no obstacle. The reconcilers drain them first and wait
-// for their jobs.
-func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*api.DeleteNodesResponse, error) {
-	if !q.ReleaseInstance {
-		return nil, api.InvalidParams.Errorf("cannot delete nodes of cluster %s with ReleaseInstance false: they cannot stay without it", q.ClusterId)
-	}
-	now := time.Now()
-	return change(ctx, s, func(ctx context.Context, tx store.Tx) (*api.DeleteNodesResponse, error) {
-		c, err := s.lockCluster(ctx, tx, q.ClusterId)
-		if err != nil {
-			return nil, err
-		}
-		if err := mustRun(c, "delete nodes"); err != nil {
-			return nil, err
-		}
-		ids := make([]string, len(q.Instance))
-		for i, inst := range q.Instance {
-			ids[i] = inst.Id
-		}
-		nodes, err := byID.computeNodes(ctx, tx, c, "delete nodes", ids, deletable)
-		if err != nil {
-			return nil, err
-		}
-		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Created: now}
-		var names []string
-		for _, n := range nodes {
-			task.Objects = append(task.Objects, n.ID)
-			if !n.Wanted {
-				continue
-			}
-			if err := tx.UnwantNode(ctx, n, false, now); err != nil {
-				return nil, err
-			}
-			names = append(names, n.Hostname)
-		}
-		if err := tx.InsertTask(ctx, task); err != nil {
-			return nil, err
-		}
-		if len(names) == 0 {
-			return &api.DeleteNodesResponse{TaskId: task.ID}, nil
-		}
-		line := "deletion accepted, once their jobs are done: " + strings.Join(names, ", ")
-		return &api.DeleteNodesResponse{TaskId: task.ID}, tx.Log(ctx, c.ID, "DeleteNodes", store.Info, line, now)
-	})
-}
-
-// deletable refuses what is not to be deleted.
-func deletable(n *store.Node) (api.Code, string) {
-	if n.HasRole(hpc.RoleManager) {
-		return api.InvalidOpt, goesWithCluster
-	}
-	return api.Code{}, ""
 }

@@ -3,6 +3,7 @@ package action
 import (
 	"context"
 	"slices"
+	"time"
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/store"
@@ -31,5 +32,15 @@ func lockReason(n *store.Node) string {
 	if n.Status != hpc.NodeRunning && n.Wanted && n.Reason != "" { // a step that failed and is tried again, too
 		return n.Reason
 	}
+	if !n.Wanted && !n.Force && n.CoresUsed > 0 {
+		return "it goes once its jobs have ended" + latest(n.DrainUntil)
+	}
 	return n.Health.Reason
+}
+
+func latest(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return ", and at " + at.UTC().Format("15:04:05 UTC on 2 January") + " at the latest"
 }

@@ -249,6 +249,8 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 		return ctl.stepNode(ctx, n, to, store.Info, "")
 	case drainNode:
 		return ctl.Links.Scheduler(v.manager().ID).Drain(ctx, n.Hostname, "ehpc: the node is to be deleted")
+	case forceNode:
+		return ctl.forceNode(ctx, n)
 	case releaseNode:
 		return ctl.releaseNode(ctx, v, n)
 	case awaitPrice:
@@ -280,43 +282,6 @@ func (ctl *Control) loseMachine(ctx context.Context, v *clusterView, n *store.No
 	}
 	n.Plan = ""
 	return ctl.stepNode(ctx, n, hpc.NodeUninit, store.Warn, reason+", it is made anew")
-}
-
-func (ctl *Control) releaseNode(ctx context.Context, v *clusterView, n *store.Node) error {
-	if v.Cluster.Wanted && v.Sched != nil && n.HasRole(hpc.RoleCompute) {
-		if err := ctl.leaveScheduler(ctx, v.manager().ID, n, n.Force || v.dead(n)); err != nil {
-			return err
-		}
-	}
-	if err := ctl.Provider.Destroy(ctx, n.ID); err != nil {
-		return err
-	}
-	ctl.Links.Forget(n.ID)
-	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-		if err := tx.DropNode(ctx, n.ID, time.Now()); err != nil {
-			return err
-		}
-		if err := tx.FailResults(ctx, n.ID, "the node was deleted while the command ran", time.Now()); err != nil {
-			return err
-		}
-		return tx.Log(ctx, n.ClusterID, "DeleteNodes", store.Info, fmt.Sprintf("node %s (%s) is gone", n.Hostname, n.ID), time.Now())
-	})
-	if errors.Is(err, store.ErrNotFound) { // an earlier pass has said so
-		return nil
-	}
-	return err
-}
-
-// leaveScheduler takes a node out of the scheduler; with its jobs, if they are
-// not waited for.
-func (ctl *Control) leaveScheduler(ctx context.Context, managerID string, n *store.Node, busy bool) error {
-	sched := ctl.Links.Scheduler(managerID)
-	if busy {
-		if err := sched.Down(ctx, n.Hostname, "ehpc: the node is deleted"); err != nil && !errors.Is(err, scheduler.ErrNotFound) {
-			return err
-		}
-	}
-	return sched.Remove(ctx, n.Hostname)
 }
 
 // stepNode moves a node's status and logs it, in one transaction.

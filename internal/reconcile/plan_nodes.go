@@ -26,6 +26,7 @@ const (
 	failNode    nodeAct = "fail"          // to exception, with the reason
 	retryNode   nodeAct = "retry"         // from exception
 	drainNode   nodeAct = "drain"
+	forceNode   nodeAct = "force"       // its drain limit has passed
 	releaseNode nodeAct = "release"     // out of the scheduler, machine destroyed, row dropped
 	awaitPrice  nodeAct = "await price" // the spot price is above the node's limit: only told
 )
@@ -83,7 +84,7 @@ func planNodes(now time.Time, v *clusterView, lim Limits) []nodeStep {
 		switch {
 		case s != nil:
 		case !n.Wanted:
-			s = planUnwanted(v, n)
+			s = planUnwanted(now, v, n)
 		case reclaimed:
 			s = planLeaving(now, v, n, lim)
 		default:
@@ -208,10 +209,14 @@ func growing(now time.Time, nodes []*store.Node) bool {
 }
 
 // planUnwanted drains a node before it goes, unless its cluster goes with it,
-// was told to go at once, or its scheduler is not there to ask.
-func planUnwanted(v *clusterView, n *store.Node) *nodeStep {
+// was told to go at once, or its scheduler is not there to ask. It is waited for
+// until its drain limit, if it has one, whether the scheduler answers or not.
+func planUnwanted(now time.Time, v *clusterView, n *store.Node) *nodeStep {
 	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning {
 		return &nodeStep{Act: releaseNode}
+	}
+	if !n.DrainUntil.IsZero() && !now.Before(n.DrainUntil) {
+		return &nodeStep{Act: forceNode}
 	}
 	if v.Sched == nil {
 		return nil

@@ -258,6 +258,19 @@ func TestPlanNodes(t *testing.T) {
 		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeDrained}
 		only(t, w, releaseNode)
 	})
+	t.Run("it is waited for until its drain limit, if it has one", func(t *testing.T) {
+		w := running(t)
+		n := node(w, "compute001")
+		n.Wanted, n.Status, n.DrainUntil = false, hpc.NodeReleasing, w.now.Add(time.Second)
+		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeDraining}
+		only(t, w, "")
+		w.now = w.now.Add(time.Second)
+		only(t, w, forceNode)
+		w.v.Sched = nil
+		only(t, w, forceNode)
+		n.Force = true
+		only(t, w, releaseNode)
+	})
 	t.Run("a busy node that is moved to another queue is not drained for it", func(t *testing.T) {
 		w := running(t)
 		n := node(w, "compute001")

@@ -127,7 +127,9 @@ func (ctl *Control) giveBack(ctx context.Context, v *clusterView, s nodeStep) er
 		if err := sched.Down(ctx, n.Hostname, reclaimReason); err != nil {
 			return err
 		}
-		line += lost
+		if lost != "" {
+			line += "; " + lost
+		}
 	}
 	err := ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
 		now := time.Now()
@@ -154,7 +156,7 @@ func (ctl *Control) jobsOn(ctx context.Context, sched scheduler.Scheduler, c *st
 	if err != nil {
 		return "", err
 	}
-	var again, fail, others []string
+	var cut hpc.CutOff
 	for _, j := range seen.Queue {
 		if j.State == hpc.JobCompleting || !slices.Contains(j.Nodes, n.Hostname) {
 			continue
@@ -162,23 +164,14 @@ func (ctl *Control) jobsOn(ctx context.Context, sched scheduler.Scheduler, c *st
 		i := slices.IndexFunc(rows, func(row *store.Job) bool { return row.SchedID == rowID(j) && row.Token != "" })
 		switch {
 		case i < 0: // the scheduler does not tell how it was submitted
-			others = append(others, j.ID)
+			cut.Others = append(cut.Others, j.ID)
 		case rows[i].Spec.Rerunable:
-			again = append(again, j.ID)
+			cut.Again = append(cut.Again, j.ID)
 		default:
-			fail = append(fail, j.ID)
+			cut.Fail = append(cut.Fail, j.ID)
 		}
 	}
-	if len(again) > 0 {
-		said += "; requeued jobs " + strings.Join(again, ", ")
-	}
-	if len(fail) > 0 {
-		said += "; jobs that may not run again fail: " + strings.Join(fail, ", ")
-	}
-	if len(others) > 0 {
-		said += "; of jobs submitted on a node those that may run again are requeued: " + strings.Join(others, ", ")
-	}
-	return said, nil
+	return cut.String(), nil
 }
 
 // awaitPrice tells once why a node is not made.

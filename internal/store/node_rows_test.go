@@ -66,6 +66,8 @@ func TestNodesThatAreLookedAtAgainAreWhatIsInTheStore(t *testing.T) {
 			{"MoveNode", func(ctx context.Context, tx Tx) error { return tx.MoveNode(ctx, n, "other", later) }},
 			{"ResetNode", func(ctx context.Context, tx Tx) error { return tx.ResetNode(ctx, n, "late", later) }},
 			{"UnwantNode", func(ctx context.Context, tx Tx) error { return tx.UnwantNode(ctx, n, true, later) }},
+			{"LimitDrain", func(ctx context.Context, tx Tx) error { return tx.LimitDrain(ctx, n, later) }},
+			{"ForceNode", func(ctx context.Context, tx Tx) error { return tx.ForceNode(ctx, n) }},
 			{"a drop of one and two changes of others", func(ctx context.Context, tx Tx) error {
 				if err := tx.NoteSched(ctx, nodes[0], "idle", 1, 2); err != nil {
 					return err

@@ -26,9 +26,10 @@ type Node struct {
 	SpotStrategy   hpc.SpotStrategy
 	SpotPriceLimit float64 // per hour, of SpotWithPriceLimit
 	Status         hpc.NodeStatus
-	Reason         string // why it is in exception, or what it waits for
-	Wanted         bool   // false once it is to be removed
-	Force          bool   // remove it even while it is busy
+	Reason         string    // why it is in exception, or what it waits for
+	Wanted         bool      // false once it is to be removed
+	Force          bool      // remove it even while it is busy
+	DrainUntil     time.Time `bun:",nullzero"` // when it is removed though it is busy
 	Address        string
 	BootID         string // of the machine that was last set up
 	Plan           string // hash of the plan its agent applied last
@@ -185,6 +186,20 @@ func (tx Tx) UnwantNode(ctx context.Context, n *Node, force bool, now time.Time)
 	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
 		q.Set("rev = rev + 1").Set("wanted = ?", false).Set("force = ?", force).
 			Set("status = ?", hpc.NodeReleasing).Set("attempts = 0").Set("retry_at = NULL").Set("changed = ?", now)
+	})
+}
+
+// LimitDrain says until when a node that is to go waits for its jobs.
+func (tx Tx) LimitDrain(ctx context.Context, n *Node, until time.Time) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("drain_until = ?", bun.NullTime{Time: until}).Where("NOT wanted")
+	})
+}
+
+// ForceNode has a node that is to go wait for its jobs no longer.
+func (tx Tx) ForceNode(ctx context.Context, n *Node) error {
+	return tx.updateNode(ctx, n, func(q *bun.UpdateQuery) {
+		q.Set("rev = rev + 1").Set("force = ?", true).Set("attempts = 0").Set("retry_at = NULL").Where("NOT wanted")
 	})
 }
 

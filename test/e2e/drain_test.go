@@ -3,7 +3,9 @@ package e2e
 import (
 	"encoding/json"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"ehpc/api"
 	"ehpc/test/e2e/rig"
@@ -41,6 +43,47 @@ func TestABusyNodeIsDrainedBeforeItGoes(t *testing.T) {
 	rig.Until(t, "the node is gone", rig.GoAway, func() bool { return c.InService(t, 3) })
 	if slices.Contains(s.Machines(t), node.Id) {
 		t.Error("the node's machine is still there")
+	}
+	c.Delete(t)
+}
+
+func TestNodesThatAreDeletedByForceGoWithTheirJobs(t *testing.T) {
+	t.Parallel()
+	s := rig.Start(t)
+	c := s.Create(t, "lab", rig.Order{Mode: "Tiny", Computes: 3})
+	ada := c.AddAccount(t, "lovelace", "users")
+	rerun := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: rig.Waiting, ReRunable: ptr(true)})
+	one := c.Node(t, nodesOf(t, c.AwaitJob(t, rerun, "RUNNING"))[0])
+	fails := c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "sleep 1000000"})
+	two := c.Node(t, nodesOf(t, c.AwaitJob(t, fails, "RUNNING"))[0])
+	c.Drop(t, one.Id, two.Id)
+	rig.Until(t, "they wait for their jobs", rig.GoAway, func() bool {
+		const waits = "it goes once its jobs have ended"
+		return c.Node(t, one.HostName).LockReason == waits && c.Node(t, two.HostName).LockReason == waits
+	})
+
+	var a api.DeleteNodesResponse
+	c.Do(t, &api.DeleteNodesRequest{ClusterId: c.ID, ReleaseInstance: true, Force: true,
+		Instance: []api.DeleteNodesRequestInstance{{Id: one.Id}, {Id: two.Id}}}, &a)
+	if want := "requeued jobs " + rerun + "; jobs that may not run again fail: " + fails; a.Message != want {
+		t.Errorf("the answer tells %q, want %q", a.Message, want)
+	}
+	began := time.Now()
+	rig.Until(t, "they are gone", rig.GoAway, func() bool { return c.InService(t, 2) })
+	t.Logf("they were gone after %s", time.Since(began).Round(10*time.Millisecond))
+	if j := c.AwaitJob(t, fails, "NODE_FAIL"); !strings.Contains(j.Comment, "it was deleted, and its jobs were not waited for") {
+		t.Errorf("the job that failed says %q", j.Comment)
+	}
+	rig.Until(t, "the other job runs on the node that is left", rig.ComeUp, func() bool {
+		j := c.Job(t, rerun)
+		return j.State == "RUNNING" && !slices.Contains([]string{one.HostName, two.HostName}, nodesOf(t, j)[0])
+	})
+	c.Shell(t, "manager", "touch /home/lovelace/go")
+	c.AwaitJob(t, rerun, "COMPLETED")
+	for _, l := range c.Logs(t) {
+		if l.Operation == "DeleteNodes" || l.Level == "WARN" {
+			t.Logf("%s: %s", l.Level, l.Message)
+		}
 	}
 	c.Delete(t)
 }

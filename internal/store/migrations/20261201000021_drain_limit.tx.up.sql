@@ -1,0 +1,1 @@
+ALTER TABLE nodes ADD COLUMN drain_until TIMESTAMPTZ; -- of one that is to go: when it is waited for no longer
