@@ -54,6 +54,8 @@ func run(args []string) error {
 		return agent.PutAccountFile(args[1], args[2], os.Stdin)
 	case len(args) == 5 && args[0] == "read-file":
 		return agent.GetAccountFile(args[1], args[2], args[3], args[4], os.Stdout)
+	case len(args) == 1 && args[0] == "job-paths":
+		return agent.LookAtJobPaths("/", os.Stdin, os.Stdout)
 	case len(args) == 2 && args[0] == "authorized-keys":
 		return agent.GetAuthorizedKeys(args[1], os.Getuid(), os.Stdout)
 	case len(args) == 1 && args[0] == slurm.FirstJobIDCommand:

@@ -92,6 +92,9 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 	if err := s.bringInputFile(ctx, manager, spec, q.InputFileUrl); err != nil {
 		return nil, err
 	}
+	if err := s.checkJobPaths(ctx, manager, q, spec); err != nil {
+		return nil, err
+	}
 	job := newJob(c.ID, q, spec, time.Now())
 	accept := func(ctx context.Context, tx store.Tx) error {
 		locked, err := s.lockCluster(ctx, tx, c.ID)

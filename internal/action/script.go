@@ -13,7 +13,7 @@ var callPattern = regexp.MustCompile(`^([A-Za-z0-9_~+-]*[./][A-Za-z0-9_./+-]*)((
 // script makes a batch script of a command line, which is a command, a few lines
 // of them, a whole script, or the name of one in the job's directory.
 func script(commandLine string) string {
-	text := strings.ReplaceAll(commandLine, "\r\n", "\n") // as forms send the end of a line
+	text := unixLines(commandLine)
 	if strings.HasPrefix(text, "#!") {
 		return text + "\n"
 	}

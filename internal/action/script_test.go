@@ -35,6 +35,8 @@ func TestACommandLineIsRunAsItIsMeant(t *testing.T) {
 		{"a command with what a shell means", `echo "it's" $((1+1)) | tr a-z A-Z`, "IT'S 2", 0},
 		{"lines of commands", "x=1\nif [ $x = 1 ]; then\necho one\nfi\nexit 7", "one", 7},
 		{"lines as forms send them", "echo a\r\necho b\r\n", "a\nb", 0},
+		{"a line that a form ended in part", "echo a\r", "a", 0},
+		{"a whole script as forms send it", "#!/bin/sh\r\necho whole\r\n", "whole", 0},
 		{"a whole script", "#!/bin/sh\necho whole", "whole", 0},
 		{"a script by its path", "./job.sh 'a b'", "ran ./job.sh with a b", 0},
 		{"a script by its name", "job.sh a | cat", "ran ./job.sh with a", 0},

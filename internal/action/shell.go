@@ -38,7 +38,7 @@ func (s *Service) InvokeShellCommand(ctx context.Context, q *api.InvokeShellComm
 		if err != nil {
 			return nil, err
 		}
-		row := &store.Command{ID: newCommandID(), ClusterID: c.ID, Content: q.Command,
+		row := &store.Command{ID: newCommandID(), ClusterID: c.ID, Content: unixLines(q.Command),
 			Dir: orElse(q.WorkingDir, "/root"), Timeout: q.Timeout, Created: now}
 		if err := tx.InsertCommand(ctx, row, targets); err != nil {
 			return nil, err

@@ -78,7 +78,9 @@ status=$?
 }
 
 // unixLines ends lines as a shell wants them; forms send them otherwise.
-func unixLines(text string) string { return strings.ReplaceAll(text, "\r\n", "\n") }
+func unixLines(text string) string {
+	return strings.TrimSuffix(strings.ReplaceAll(text, "\r\n", "\n"), "\r")
+}
 
 // shellWord quotes text so that a shell takes it as one word.
 func shellWord(text string) string {

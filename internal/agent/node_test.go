@@ -2,6 +2,7 @@ package agent_test
 
 import (
 	"errors"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -374,6 +375,15 @@ func testFiles(t *testing.T, c *cluster) {
 			if got, err := read(path); !errors.Is(err, link.ErrDenied) || got != "" {
 				t.Errorf("%s: %q, %v", path, got, err)
 			}
+		}
+	})
+	t.Run("what a job names is looked at as its account", func(t *testing.T) {
+		c.in("manager", "0:0", "mkdir -p /home/ann/runs /home/ann/roots && chmod 700 /home/ann/roots /home/bob && printf '#!/bin/sh\\r\\ntrue\\r\\n' >/home/ann/dos.sh && chown 20001 /home/ann/runs /home/ann/dos.sh")
+		f, err := node.JobPaths(t.Context(), link.JobPaths{Account: "ann", Script: "/home/ann/dos.sh", Dir: "/home/ann/none",
+			Outputs: []string{"/home/ann/runs", "/home/ann/roots", "/home/bob/x", "/tmp/none"}})
+		c.must("look", err)
+		if want := (link.JobFaults{DOSScript: true, Missing: []string{"/home/ann/none"}, Closed: []string{"/home/ann/roots", "/home/bob/x"}}); !reflect.DeepEqual(f, want) {
+			t.Errorf("found %+v, want %+v", f, want)
 		}
 	})
 	t.Run("an unknown account is told", func(t *testing.T) {

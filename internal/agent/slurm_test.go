@@ -117,6 +117,36 @@ func TestSlurmJobs(t *testing.T) {
 		}
 		c.must("cancel", c.scheduler().Cancel(t.Context(), id))
 	})
+	t.Run("a job without a script has no file for its output", func(t *testing.T) {
+		out, err := c.try("manager", "20001:20001", "cd /home/ann; salloc --no-shell -N1 -J alloc 2>&1")
+		c.must("salloc "+out, err)
+		_, rest, _ := strings.Cut(out, "allocation ")
+		id, _, _ := strings.Cut(rest, "\n")
+		if job := c.queued(strings.TrimSpace(id), hpc.JobRunning); job.Stdout != "" || job.Stderr != "" || job.Name != "alloc" {
+			t.Errorf("it is %+v", job)
+		}
+		c.must("cancel", c.scheduler().Cancel(t.Context(), strings.TrimSpace(id)))
+	})
+	t.Run("what is refused at once is recorded as failed, on no node and without a start", func(t *testing.T) {
+		before, err := c.scheduler().Observe(t.Context(), "")
+		c.must("observe", err)
+		for _, command := range []string{"sbatch -J refused --mem=900T --wrap true", "srun -J refused -I -N 90 true"} {
+			if out, err := c.try("manager", "20001:20001", "cd /home/ann; "+command); err == nil {
+				t.Errorf("%s was taken: %s", command, out)
+			}
+		}
+		after, err := c.scheduler().Observe(t.Context(), before.Cursor)
+		c.must("observe", err)
+		refused := slices.DeleteFunc(after.Ends, func(e scheduler.Job) bool { return e.Name != "refused" })
+		for _, e := range refused {
+			if e.State != hpc.JobFailed || len(e.Nodes) > 0 || !e.Start.IsZero() {
+				t.Errorf("its end is %+v", e)
+			}
+		}
+		if len(refused) != 2 {
+			t.Errorf("of two there are %d", len(refused))
+		}
+	})
 	t.Run("owners hold and release what waits", func(t *testing.T) {
 		spec := script("ownhold", "true")
 		spec.Nodes, spec.Priority = 3, -7 // more than there are

@@ -30,6 +30,7 @@ type Agent struct {
 	prepared  int               // plans that left the scheduler out
 	Files     map[string]string // "account path" -> content
 	denied    bool
+	lacking   []string // directories that are not there
 	sessions  int
 	ails      func(*hpc.NodeHealth)
 }
@@ -195,6 +196,27 @@ func (a *Agent) ReadFile(_ context.Context, part link.AccountPart) ([]byte, erro
 	content := a.Files[part.Account+" "+part.Path]
 	from := min(part.Offset, int64(len(content)))
 	return []byte(content[from:min(from+part.Size, int64(len(content)))]), nil
+}
+
+// Lack makes directories missing; all others are there.
+func (a *Agent) Lack(dirs ...string) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.lacking = dirs
+}
+
+// JobPaths looks at the files that were kept, and for what is lacking.
+func (a *Agent) JobPaths(_ context.Context, p link.JobPaths) (f link.JobFaults, err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	script := a.Files[p.Account+" "+strings.TrimPrefix(p.Script, "/home/"+p.Account+"/")]
+	f.DOSScript = hpc.DOSScript([]byte(script))
+	for _, dir := range append([]string{p.Dir}, p.Outputs...) {
+		if slices.Contains(a.lacking, dir) {
+			f.Missing = append(f.Missing, dir)
+		}
+	}
+	return f, nil
 }
 
 // AuthorizedKeys reads what was kept as the account's file of keys.

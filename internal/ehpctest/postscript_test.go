@@ -357,3 +357,22 @@ func TestNodesSayThatTheyWaitForScripts(t *testing.T) {
 	w.HoldScripts(false)
 	p.Until(t, "none says so any more", waitFor(""))
 }
+
+func TestAPostInstallScriptWithDOSLineEndsIsNotRun(t *testing.T) {
+	t.Parallel()
+	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.Write([]byte("#!/bin/sh\r\ntrue\r\n")) }))
+	t.Cleanup(web.Close)
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{Config: local})
+	id := askScripted(t, p, web.URL+"/setup.sh", 0)
+	p.Until(t, "the cluster says why", func() bool {
+		var a api.DescribeClusterResponse
+		must(t, p.Do(t.Context(), &api.DescribeClusterRequest{ClusterId: id}, &a))
+		return strings.Contains(a.ClusterInfo.ErrorMessage, "its lines end as DOS has them (CRLF)")
+	})
+	for _, n := range p.Nodes(t, id) {
+		if times, _ := prepared(w.Agent(n.Id)); times > 0 {
+			t.Errorf("node %s ran it", n.HostName)
+		}
+	}
+}

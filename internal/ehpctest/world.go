@@ -300,6 +300,9 @@ func (absent) WriteFile(context.Context, link.AccountFile) error { return link.E
 func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 	return nil, link.ErrAbsent
 }
+func (absent) JobPaths(context.Context, link.JobPaths) (link.JobFaults, error) {
+	return link.JobFaults{}, link.ErrAbsent
+}
 func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
 func (absent) Rejoin(context.Context) error                           { return link.ErrAbsent }
 func (absent) Measurements(context.Context, ...hpc.JobOnNode) ([]hpc.Measurement, error) {

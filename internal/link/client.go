@@ -99,6 +99,13 @@ func (c *Client) ReadFile(ctx context.Context, part AccountPart) ([]byte, error)
 	return content[:min(int64(len(content)), part.Size)], err
 }
 
+// JobPaths implements Node.
+func (c *Client) JobPaths(ctx context.Context, paths JobPaths) (JobFaults, error) {
+	var faults JobFaults
+	err := c.call(ctx, callTimeout, "job-paths", paths, &faults)
+	return faults, err
+}
+
 // AuthorizedKeys implements Node.
 func (c *Client) AuthorizedKeys(ctx context.Context, account string) ([]byte, error) {
 	var keys []byte
@@ -152,6 +159,7 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 		return nothing{}, n.WriteFile(ctx, file)
 	}))
 	mux.Handle("/node/read-file", serve(n.ReadFile))
+	mux.Handle("/node/job-paths", serve(n.JobPaths))
 	mux.Handle("/node/authorized-keys", serve(n.AuthorizedKeys))
 	mux.Handle("/node/measurements", serve(func(ctx context.Context, asked []hpc.JobOnNode) ([]hpc.Measurement, error) {
 		return n.Measurements(ctx, asked...)

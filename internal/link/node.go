@@ -34,6 +34,9 @@ type Node interface {
 	// ReadFile reads a part of a plain file inside an account's home, as the
 	// account, never through a link that leaves it. What is not there is empty.
 	ReadFile(ctx context.Context, part AccountPart) ([]byte, error)
+	// JobPaths looks, as the account, for what would keep a job from running. It
+	// tells what is certain: nothing of places that other nodes have of their own.
+	JobPaths(ctx context.Context, paths JobPaths) (JobFaults, error)
 	// AuthorizedKeys reads the file of keys that the account itself lets in over
 	// ssh, unless others may write it. What is not there is empty.
 	AuthorizedKeys(ctx context.Context, account string) ([]byte, error)
@@ -53,6 +56,21 @@ type AccountPart struct {
 	Account      string
 	Path         string // absolute, or relative to the account's home
 	Offset, Size int64
+}
+
+// JobPaths are what a job of an account names, absolute; "" for none.
+type JobPaths struct {
+	Account string
+	Script  string
+	Dir     string   // that it runs in
+	Outputs []string // directories of its output
+}
+
+// JobFaults are what would keep the job from running.
+type JobFaults struct {
+	DOSScript bool     // see hpc.DOSScript
+	Missing   []string // directories that are not there
+	Closed    []string // directories that the account may not use so
 }
 
 // AccountFile is a file to write as an account.

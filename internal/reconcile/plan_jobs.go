@@ -242,6 +242,9 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 	if first.State.Ended() && first.Submit.IsZero() {
 		return nil // a record that was cut off: it may be of an array's task, under an id of its own
 	}
+	if refusedAtOnce(queue, ends) {
+		return nil
+	}
 	owner, known := v.Names[first.UID]
 	if !known {
 		owner = strconv.Itoa(first.UID)
@@ -251,6 +254,14 @@ func strange(now time.Time, v *jobsView, id string, queue, ends []scheduler.Job)
 		Submitted: first.Submit, Sight: v.Seen.Begun, Modified: now}
 	followJob(now, row, queue, ends)
 	return row
+}
+
+// refusedAtOnce tells whether a job was never one: a scheduler writes down as
+// failed what it refused to take, and has told its submitter so.
+func refusedAtOnce(queue, ends []scheduler.Job) bool {
+	return len(queue) == 0 && !slices.ContainsFunc(ends, func(e scheduler.Job) bool {
+		return e.State != hpc.JobFailed || len(e.Nodes) > 0 || !e.Start.IsZero() || e.Run != nil
+	})
 }
 
 // followJob brings a row to what was observed of it; it tells whether anything changed.

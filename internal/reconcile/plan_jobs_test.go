@@ -176,6 +176,17 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("one whose request went with the server that it was made to was not: %v", p.Stop)
 		}
 	})
+	t.Run("what the scheduler refused to take is no job, and one that has failed on a node is", func(t *testing.T) {
+		end := scheduler.Job{ID: "9", UID: 20000, State: hpc.JobFailed, ExitCode: 1, Submit: now, End: now}
+		if p := plan(nil, scheduler.Observation{Ends: []scheduler.Job{end}}); len(p.Insert) != 0 {
+			t.Errorf("inserted %+v", p.Insert[0])
+		}
+		end.Nodes, end.Start = []string{"compute000"}, now
+		cancelled := scheduler.Job{ID: "10", UID: 20000, State: hpc.JobCancelled, Submit: now, End: now}
+		if p := plan(nil, scheduler.Observation{Ends: []scheduler.Job{end, cancelled}}); len(p.Insert) != 2 {
+			t.Errorf("inserted %+v", p.Insert)
+		}
+	})
 	t.Run("a job that a deleted account submitted on a node is not wanted", func(t *testing.T) {
 		v := &jobsView{ClusterID: "c", Names: map[int]string{20000: "worker"}, Gone: map[int]bool{20000: true},
 			Seen: scheduler.Observation{Begun: now, Queue: []scheduler.Job{{ID: "7", UID: 20000, State: hpc.JobPending}}}}

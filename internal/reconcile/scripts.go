@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net/url"
 	"slices"
@@ -121,6 +122,9 @@ func (ctl *Control) fetchScript(ctx context.Context, s *store.PostScript) error 
 	u, _, err := fetch.Parse(s.URL)
 	if err == nil {
 		content, err = ctl.Scripts.Get(ctx, u)
+	}
+	if err == nil && hpc.DOSScript(content) {
+		err = errors.New(hpc.DOSScriptAdvice)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -120,7 +120,7 @@ type Job struct {
 	End      time.Time // zero before the end
 	Priority int       // as it was submitted with; not told of ended jobs
 	Dir      string
-	Stdout   string   // of an array a pattern, in which %a is a task's index
+	Stdout   string   // of an array a pattern, in which %a is a task's index; "" of a job without a script
 	Stderr   string   // likewise
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }

@@ -25,7 +25,7 @@ func TestSickNodesAreReplaced(t *testing.T) {
 	for _, command := range []string{"grep nothere /etc/hostname", "exit 7", "./missing", "kill -9 $$"} {
 		c.AwaitJob(t, c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: command}), "FAILED")
 	}
-	c.AwaitJob(t, c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "true", StdoutRedirectPath: "/home/lovelace/none/out"}), "FAILED")
+	c.AwaitJob(t, c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "true", StdoutRedirectPath: "/home/lovelace/none-%j/out"}), "FAILED")
 	c.AwaitJob(t, c.Submit(t, ada, &api.SubmitJobRequest{CommandLine: "true"}), "COMPLETED")
 	if n := c.Node(t, "compute000"); n.LockReason != "" || s.Machine(t, n.Id).BootID != before ||
 		slices.ContainsFunc(c.Logs(t), func(l api.ListClusterLogsLogInfo) bool { return l.Operation == "Health" }) {

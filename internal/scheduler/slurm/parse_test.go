@@ -52,8 +52,8 @@ func FuzzExpandHosts(f *testing.F) {
 	})
 }
 
-// queued is a line of squeue's.
-func queued(fields ...string) string { return strings.Join(fields, unit) + unit + "\n" }
+// queued is a line of squeue's, of a job with a script.
+func queued(fields ...string) string { return strings.Join(append(fields, "1"), unit) + unit + "\n" }
 
 var queueText = queued("3", "3", "1-5", "ehpctok3", "0", "2026-11-23T21:15:03", "N/A", "PENDING", "JobHeldUser",
 	"20001", "", "1", "workq", "0", "sbatch", "/home/ann", "/home/ann/o.%a", "/home/ann/o.%a", "cpu=3,mem=4.50G,node=2,billing=3,gres/gpu=1", "NO", "") +
@@ -86,6 +86,18 @@ func TestTheQueueIsRead(t *testing.T) {
 	}
 	if plain.ID != "5" || plain.Array != "" || !plain.Start.IsZero() || plain.Priority != 7 {
 		t.Errorf("the plain job is %+v", plain)
+	}
+}
+
+func TestAJobWithoutAScriptHasNoOutputFile(t *testing.T) {
+	t.Parallel()
+	line := queued("5", "5", "N/A", "", "0", "2026-11-23T21:15:03", "2026-11-23T21:15:04", "RUNNING", "None",
+		"20002", "c0", "1", "workq", "1", "interactive", "/home/ann", "/home/ann/slurm-5.out", "/home/ann/slurm-5.out", "", "OK", "")
+	for text, want := range map[string]string{line: "/home/ann/slurm-5.out", strings.TrimSuffix(line, "1"+unit+"\n") + "0" + unit + "\n": ""} {
+		jobs, err := parseQueue([]byte(text))
+		if err != nil || jobs[0].Stdout != want || jobs[0].Stderr != want {
+			t.Errorf("%q: its output is in %q and %q, want %q, %v", text, jobs[0].Stdout, jobs[0].Stderr, want, err)
+		}
 	}
 }
 

@@ -21,7 +21,7 @@ var queueFields = []string{
 	"JobID", "ArrayJobID", "ArrayTaskID", "WCKey", "RestartCnt", "SubmitTime", "StartTime", "State", "Reason",
 	"UserID", "NodeList", "NumCPUs", "Partition", "Nice", "Name", "WorkDir", "STDOUT", "STDERR",
 	"tres-alloc", "OverSubscribe", // of a job that waits, what it asks for
-	"admin_comment",
+	"admin_comment", "batchflag",
 }
 
 // queue asks for everything that has not ended.
@@ -81,6 +81,7 @@ const (
 	fTres
 	fShare
 	fAdminComment
+	fBatch
 	fCount
 )
 
@@ -98,6 +99,9 @@ func parseQueued(f []string) (scheduler.Job, error) {
 	}
 	job.ID, job.Array, job.Task = jobID(f[fJob], f[fArray], f[fTask])
 	job.Own = f[fJob]
+	if f[fBatch] == "0" { // squeue names a file that nothing is written to
+		job.Stdout, job.Stderr = "", ""
+	}
 	if job.Array != "" {
 		job.Stdout, job.Stderr = arrayOutput(job.Stdout, f[fJob], job.Array), arrayOutput(job.Stderr, f[fJob], job.Array)
 	}
