@@ -49,6 +49,12 @@ func (n *pathNode) add(name string, p *Param) {
 	n.param = p
 }
 
+// Secret tells whether the value under a key is not to be kept or shown.
+func (a *Action) Secret(key string) bool {
+	at := a.paths().walk(key)
+	return at.rest == "" && at.node.param != nil && at.node.param.Secret
+}
+
 func looksLikeNumber(s string) bool {
 	s = strings.TrimLeft(s, "+-")
 	if s == "" {

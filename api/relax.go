@@ -40,6 +40,7 @@ func relaxations() []relaxation {
 		{"SubmitJob", "RunasUser", nil, "SetJobUser has said who"},
 		{"SubmitJob", "RunasUserPassword", nil, "newer SDKs leave it out; SetJobUser has checked it"},
 		{"CreateGWSInstance", "InstanceChargeType", nil, "the document's own example leaves it out"},
+		{"CreateJobFile", "Content", nil, "a file may be empty, and clients leave empty values out"},
 		{"SetAutoScaleConfig", "MaxNodesInCluster", nil, "the document gives it a default as well"},
 	}
 }

@@ -895,6 +895,8 @@ type ListNodesByQueueNodeInfo struct {
 	ZoneId          string                          `json:"ZoneId"`
 	TotalResources  *ListNodesByQueueTotalResources `json:"TotalResources,omitempty"`
 	UsedResources   *ListNodesByQueueUsedResources  `json:"UsedResources,omitempty"`
+	IpInfo          *ListNodesByQueueIpInfo         `json:"IpInfo,omitempty"`
+	InstanceInfo    *ListNodesByQueueInstanceInfo   `json:"InstanceInfo,omitempty"`
 	CreatedByEhpc   bool                            `json:"CreatedByEhpc,omitempty"`
 	Expired         bool                            `json:"Expired,omitempty"`
 	ExpiredTime     string                          `json:"ExpiredTime,omitempty"`
@@ -916,6 +918,55 @@ type ListNodesByQueueUsedResources struct {
 	Cpu    int `json:"Cpu"`
 	Memory int `json:"Memory"`
 	Gpu    int `json:"Gpu"`
+}
+
+type ListNodesByQueueIpInfo struct {
+	PrivateIpAddress ListNodesByQueueIpInfoPrivateIpAddress `json:"PrivateIpAddress"`
+	PublicIpAddress  ListNodesByQueuePublicIpAddress        `json:"PublicIpAddress"`
+}
+
+type ListNodesByQueueIpInfoPrivateIpAddress struct {
+	IpAddress []string `json:"IpAddress"`
+}
+
+type ListNodesByQueuePublicIpAddress struct {
+	IpAddress []string `json:"IpAddress"`
+}
+
+type ListNodesByQueueInstanceInfo struct {
+	ImageId             string                         `json:"ImageId"`
+	ZoneId              string                         `json:"ZoneId"`
+	Cpu                 int                            `json:"Cpu"`
+	Memory              int                            `json:"Memory"`
+	OSType              string                         `json:"OSType"`
+	OSName              string                         `json:"OSName"`
+	InstanceNetworkType string                         `json:"InstanceNetworkType"`
+	HostName            string                         `json:"HostName"`
+	CreationTime        string                         `json:"CreationTime"`
+	RegionId            string                         `json:"RegionId"`
+	InstanceTypeFamily  string                         `json:"InstanceTypeFamily"`
+	InstanceId          string                         `json:"InstanceId"`
+	SpotStrategy        string                         `json:"SpotStrategy"`
+	VpcAttributes       *ListNodesByQueueVpcAttributes `json:"VpcAttributes,omitempty"`
+	StartTime           string                         `json:"StartTime"`
+	InstanceName        string                         `json:"InstanceName"`
+	OSNameEn            string                         `json:"OSNameEn"`
+	InstanceType        string                         `json:"InstanceType"`
+	Status              string                         `json:"Status"`
+	ClusterId           string                         `json:"ClusterId"`
+	GPUSpec             string                         `json:"GPUSpec"`
+	InstanceChargeType  string                         `json:"InstanceChargeType"`
+	GPUAmount           int                            `json:"GPUAmount"`
+}
+
+type ListNodesByQueueVpcAttributes struct {
+	PrivateIpAddress ListNodesByQueueVpcAttributesPrivateIpAddress `json:"PrivateIpAddress"`
+	VSwitchId        string                                        `json:"VSwitchId"`
+	VpcId            string                                        `json:"VpcId"`
+}
+
+type ListNodesByQueueVpcAttributesPrivateIpAddress struct {
+	IpAddress []string `json:"IpAddress"`
 }
 
 // ListNodesNoPagingRequest: List all nodes of a cluster in one answer.
@@ -3136,9 +3187,10 @@ type ListUsersUsers struct {
 }
 
 type ListUsersUserInfo struct {
-	Name    string `json:"Name"`
-	Group   string `json:"Group"`
-	AddTime string `json:"AddTime"`
+	Name     string `json:"Name"`
+	Group    string `json:"Group"`
+	AddTime  string `json:"AddTime"`
+	Username string `json:"Username"`
 }
 
 // ModifyUserGroupsRequest: Move users to another group.

@@ -213,9 +213,12 @@ func (s *Service) DescribeCluster(ctx context.Context, q *api.DescribeClusterReq
 	info.EcsInfo = s.ecsInfo(c, nodes)
 	info.Nodes = &api.DescribeClusterNodes{}
 	for _, n := range nodes {
-		if n.HasRole(hpc.RoleManager) || n.HasRole(hpc.RoleAccount) {
+		if !n.HasRole(hpc.RoleManager) && !n.HasRole(hpc.RoleAccount) {
+			continue
+		}
+		for _, role := range n.Roles { // one entry each: the document's has place for one role
 			info.Nodes.NodesInfo = append(info.Nodes.NodesInfo, api.DescribeClusterNodesInfo{HostName: n.Hostname,
-				IpAddress: n.Address, Role: string(n.Roles[0]), AccountType: info.AccountType, SchedulerType: info.SchedulerType})
+				IpAddress: n.Address, Role: string(role), AccountType: info.AccountType, SchedulerType: info.SchedulerType})
 		}
 	}
 	return &api.DescribeClusterResponse{ClusterInfo: info}, nil

@@ -64,7 +64,7 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 		if err := freeName(ctx, tx, call.Owner, q); err != nil {
 			return nil, err
 		}
-		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "CreateCluster", Objects: []string{c.ID}, Created: now}
+		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "CreateCluster", Objects: []string{c.ID}, Request: requestText(q), Created: now}
 		if err := insertCluster(ctx, tx, c, secrets, nodes, q, task); err != nil {
 			return nil, err
 		}

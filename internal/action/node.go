@@ -51,7 +51,7 @@ func (s *Service) AddNodes(ctx context.Context, q *api.AddNodesRequest) (*api.Ad
 		for _, n := range nodes {
 			a.InstanceIds.InstanceId = append(a.InstanceIds.InstanceId, n.ID)
 		}
-		task := &store.Task{ID: a.TaskId, ClusterID: c.ID, Kind: "AddNodes", Objects: a.InstanceIds.InstanceId, Created: now}
+		task := &store.Task{ID: a.TaskId, ClusterID: c.ID, Kind: "AddNodes", Objects: a.InstanceIds.InstanceId, Request: requestText(q), Created: now}
 		if err := tx.InsertTask(ctx, task); err != nil {
 			return nil, err
 		}

@@ -87,7 +87,8 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 			CreateMode: i.CreateMode, HostName: i.HostName, VSwitchId: i.VSwitchId, VpcId: i.VpcId, ZoneId: i.ZoneId,
 			TotalResources: (*api.ListNodesByQueueTotalResources)(i.TotalResources),
 			UsedResources:  (*api.ListNodesByQueueUsedResources)(i.UsedResources),
-			IpAddress:      i.IpAddress, StateInSched: i.StateInSched, Version: i.Version})
+			IpAddress:      i.IpAddress, StateInSched: i.StateInSched, Version: i.Version,
+			IpInfo: ipInfo(n), InstanceInfo: s.instanceInfo(c, n, i)})
 	}
 	return a, nil
 }
@@ -142,4 +143,35 @@ func (s *Service) nodeInfo(c *store.Cluster, n *store.Node) api.ListNodesNodeInf
 		i.Roles.Role = append(i.Roles.Role, string(r))
 	}
 	return i
+}
+
+func ipInfo(n *store.Node) *api.ListNodesByQueueIpInfo {
+	info := new(api.ListNodesByQueueIpInfo) // no node has a public address
+	if n.Address != "" {
+		info.PrivateIpAddress.IpAddress = []string{n.Address}
+	}
+	return info
+}
+
+// instanceInfo tells of a node's machine what the document has and is known here.
+func (s *Service) instanceInfo(c *store.Cluster, n *store.Node, i api.ListNodesNodeInfo) *api.ListNodesByQueueInstanceInfo {
+	status := "Stopped"
+	if n.Address != "" {
+		status = "Running"
+	}
+	info := &api.ListNodesByQueueInstanceInfo{InstanceId: n.ID, InstanceName: c.ID + "_" + n.Hostname, HostName: n.Hostname, ClusterId: c.ID,
+		RegionId: i.RegionId, ZoneId: i.ZoneId, ImageId: n.ImageID, OSType: "linux", Status: status,
+		InstanceType: n.InstanceType.Name, InstanceTypeFamily: familyOf(n.InstanceType.Name), InstanceNetworkType: "vpc",
+		Cpu: n.InstanceType.Cores, Memory: n.InstanceType.MemoryMB, GPUAmount: n.InstanceType.GPUs, GPUSpec: n.InstanceType.GPUSpec,
+		InstanceChargeType: "PostPaid", SpotStrategy: orElse(string(n.SpotStrategy), "NoSpot"), CreationTime: stamp(n.Created), StartTime: stamp(n.Created),
+		VpcAttributes: &api.ListNodesByQueueVpcAttributes{VSwitchId: i.VSwitchId, VpcId: i.VpcId}}
+	info.VpcAttributes.PrivateIpAddress.IpAddress = ipInfo(n).PrivateIpAddress.IpAddress
+	if images, err := s.Images(); err == nil {
+		for _, im := range images {
+			if im.ID == n.ImageID {
+				info.OSName, info.OSNameEn = im.OSName, im.OSName
+			}
+		}
+	}
+	return info
 }

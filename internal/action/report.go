@@ -74,7 +74,7 @@ func (s *Service) GetAccountingReport(ctx context.Context, q *api.GetAccountingR
 		a.Data.Data = append(a.Data.Data, jsonText(row))
 	}
 	if page.Size == 0 {
-		a.PageSize = len(r.rows)
+		a.PageSize = max(len(r.rows), 1) // clients divide by it
 	}
 	return a, nil
 }

@@ -116,7 +116,8 @@ func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
 		return err
 	}
 	if err := s.Fits(ctx, append(unmade, more...)); errors.Is(err, provider.ErrNoCapacity) {
-		return api.TooManyNodes.Errorf("cannot make %d more nodes: %v", len(more), err)
+		// TooManyNodes and its like are for quotas, which more machines do not lift.
+		return api.EcsError.Errorf("cannot make %d more nodes: %v", len(more), err)
 	} else if err != nil {
 		return api.EcsError.Errorf("cannot tell whether %d more nodes fit: %v", len(more), err)
 	}

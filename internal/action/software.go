@@ -69,6 +69,9 @@ func (s *Service) ListSoftwares(_ context.Context, q *api.ListSoftwaresRequest) 
 	return a, nil
 }
 
+// linkSpeed, in kbit/s, is what a node's network interface says: nothing slows it.
+const linkSpeed = 10_000_000
+
 // ListAvailableEcsTypes shows the instance types by family, with what fits this
 // machine now as available.
 func (s *Service) ListAvailableEcsTypes(ctx context.Context, q *api.ListAvailableEcsTypesRequest) (*api.ListAvailableEcsTypesResponse, error) {
@@ -76,7 +79,7 @@ func (s *Service) ListAvailableEcsTypes(ctx context.Context, q *api.ListAvailabl
 	for _, t := range s.Config.InstanceTypes {
 		families[familyOf(t.Name)] = append(families[familyOf(t.Name)], t)
 	}
-	a := &api.ListAvailableEcsTypesResponse{}
+	a := &api.ListAvailableEcsTypesResponse{SupportSpotInstance: s.Reclaims}
 	for _, id := range slices.Sorted(maps.Keys(families)) {
 		family := api.ListAvailableEcsTypesInstanceTypeFamilyInfo{InstanceTypeFamilyId: id, Generation: "ecs-3"}
 		for _, t := range families[id] {
@@ -90,6 +93,7 @@ func (s *Service) ListAvailableEcsTypes(ctx context.Context, q *api.ListAvailabl
 			family.Types.TypesInfo = append(family.Types.TypesInfo, api.ListAvailableEcsTypesTypesInfo{
 				InstanceTypeId: t.Name, CpuCoreCount: t.Cores, MemorySize: cmp.Or(t.MemoryMB/1024, 1), GPUAmount: t.GPUs,
 				GPUSpec: t.GPUSpec, EniQuantity: 1, Status: status,
+				InstanceBandwidthRx: linkSpeed, InstanceBandwidthTx: linkSpeed,
 				ZoneIds: &api.ListAvailableEcsTypesZoneIds{ZoneId: []string{s.Config.Zone}}})
 		}
 		if len(family.Types.TypesInfo) > 0 {
@@ -120,7 +124,7 @@ var series = []struct {
 // ListPreferredEcsTypes shows the instance types that fit this machine, by what
 // they are good for.
 func (s *Service) ListPreferredEcsTypes(ctx context.Context, _ *api.ListPreferredEcsTypesRequest) (*api.ListPreferredEcsTypesResponse, error) {
-	a := &api.ListPreferredEcsTypesResponse{}
+	a := &api.ListPreferredEcsTypesResponse{SupportSpotInstance: s.Reclaims}
 	for _, group := range series {
 		var names []string
 		for _, t := range s.Config.InstanceTypes {

@@ -33,9 +33,27 @@ func (s *Service) ListTasks(ctx context.Context, q *api.ListTasksRequest) (*api.
 	return a, nil
 }
 
+// requestText is a request as a task keeps it: its parameters as JSON, but for
+// what is secret.
+func requestText(request any) string {
+	action, values, err := api.Flatten(request)
+	if err != nil {
+		return "" // never: every request is of the API's
+	}
+	kept := map[string]string{}
+	for name := range values {
+		if !action.Secret(name) {
+			kept[name] = values.Get(name)
+		}
+	}
+	return jsonText(kept)
+}
+
 func taskInfo(c *store.Cluster, nodes []*store.Node, t *store.Task) api.ListTasksTasks {
-	info := api.ListTasksTasks{ClusterId: c.ID, TaskId: t.ID, TaskType: t.Kind, Status: "Processing", TotalSteps: len(t.Objects)}
+	info := api.ListTasksTasks{ClusterId: c.ID, TaskId: t.ID, TaskType: t.Kind, Status: "Processing", TotalSteps: len(t.Objects),
+		Request: t.Request, Result: jsonText(map[string][]string{"InstanceIds": t.Objects})}
 	if t.Kind == "CreateCluster" {
+		info.Result = jsonText(map[string]string{"ClusterId": c.ID})
 		clusterTask(&info, c, nodes)
 		return info
 	}

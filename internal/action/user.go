@@ -137,7 +137,7 @@ func (s *Service) ListUsers(ctx context.Context, q *api.ListUsersRequest) (*api.
 	}
 	a := &api.ListUsersResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, u := range rows {
-		a.Users.UserInfo = append(a.Users.UserInfo, api.ListUsersUserInfo{Name: u.Name, Group: u.UserGroup, AddTime: stamp(u.Added)})
+		a.Users.UserInfo = append(a.Users.UserInfo, api.ListUsersUserInfo{Name: u.Name, Username: u.Name, Group: u.UserGroup, AddTime: stamp(u.Added)})
 	}
 	return a, nil
 }

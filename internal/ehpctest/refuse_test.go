@@ -49,7 +49,7 @@ func TestBadInput(t *testing.T) {
 		{"high availability", "CreateCluster", url.Values{"Name": {"new"}, "HaEnable": {"true"}}, "InvalidParams", "HaEnable"},
 		{"an unknown instance type", "CreateCluster", url.Values{"Name": {"new"}, "EcsOrder.Compute.InstanceType": {"ecs.none"}, "EcsOrder.Compute.Count": {"1"}}, "InvalidParams", "EcsOrder.Compute.InstanceType"},
 		{"more nodes than allowed", "CreateCluster", url.Values{"Name": {"new"}, "EcsOrder.Compute.Count": {"30"}}, "TooManyNodes", "20"},
-		{"more nodes than fit the machine", "AddNodes", url.Values{"ClusterId": {id}, "Count": {"2"}, "InstanceType": {"ecs.scch5.16xlarge"}}, "TooManyNodes", "cannot make 2 more nodes"},
+		{"more nodes than fit the machine", "AddNodes", url.Values{"ClusterId": {id}, "Count": {"2"}, "InstanceType": {"ecs.scch5.16xlarge"}}, "EcsError", "cannot make 2 more nodes"},
 		{"nodes in an unknown queue", "AddNodes", url.Values{"ClusterId": {id}, "Count": {"1"}, "JobQueue": {"none"}}, "InvalidParams", "JobQueue"},
 		{"a manager through DeleteNodes", "DeleteNodes", url.Values{"ClusterId": {id}, "Instance.1.Id": {nodes[0].Id}}, "InvalidOpt", "manager"},
 		{"an unknown node", "DeleteNodes", url.Values{"ClusterId": {id}, "Instance.1.Id": {"i-none"}}, "ComputeNotFound", "i-none"},

@@ -16,6 +16,7 @@ type Task struct {
 	ClusterID string
 	Kind      string   // the action
 	Objects   []string `bun:",type:text"`
+	Request   string   // as JSON, without secrets; "" of tasks that were before this was kept
 	Created   time.Time
 }
 

@@ -18,7 +18,7 @@ func testRefusals(t *testing.T, c *rig.Cluster) {
 		"an unknown cluster":            {"ClusterNotFound", &api.DescribeClusterRequest{ClusterId: "ehpc-hz-nobodyknows"}},
 		"a duplicate account":           {"UsernameExist", &api.AddUsersRequest{ClusterId: c.ID, User: []api.AddUsersRequestUser{{Name: bad.Name, Group: "users", Password: bad.Password}}}},
 		"a name of the system's":        {"InvalidParams", &api.AddUsersRequest{ClusterId: c.ID, User: []api.AddUsersRequestUser{{Name: "daemon", Group: "users", Password: bad.Password}}}},
-		"too many nodes":                {"TooManyNodes", &api.AddNodesRequest{ClusterId: c.ID, Count: 99, InstanceType: "ecs.scch5.16xlarge"}},
+		"more nodes than fit":           {"EcsError", &api.AddNodesRequest{ClusterId: c.ID, Count: 99, InstanceType: "ecs.scch5.16xlarge"}},
 		"deleting the manager":          {"InvalidOpt", &api.DeleteNodesRequest{ClusterId: c.ID, ReleaseInstance: true, Instance: []api.DeleteNodesRequestInstance{{Id: manager}}}},
 		"a command that is too long":    {"InvalidParams", &api.InvokeShellCommandRequest{ClusterId: c.ID, Command: strings.Repeat("x", 2049)}},
 		"a command with NUL":            {"InvalidParams", &api.InvokeShellCommandRequest{ClusterId: c.ID, Command: "a\x00b"}},
