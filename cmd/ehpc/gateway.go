@@ -44,7 +44,7 @@ func openLogin(address string, conf config.Config, o gateway.Options) (*login, e
 	}
 	listener, err := net.Listen("tcp", address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot serve ssh (another --ssh address, or off, would do): %w", err)
+		return nil, takenAddress("ssh", address, "--ssh ADDRESS or --ssh off", "SSH", err)
 	}
 	return &login{gateway.New(o), listener, loginAddress(listener.Addr(), conf)}, nil
 }

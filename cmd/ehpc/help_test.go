@@ -40,6 +40,7 @@ func TestHelp(t *testing.T) {
 func TestVersion(t *testing.T) {
 	t.Parallel()
 	runWith(t, nil, "", "version").want(t, 0, "ehpc "+release+" (build ", "")
+	runWith(t, nil, "", "--version").want(t, 0, "ehpc "+release+" (build ", "")
 	runWith(t, nil, "", "version", "-o", "json").want(t, 0, `"Api": "2018-04-12"`, "")
 	runWith(t, nil, "", "version", "-o", "xml").want(t, 2, "", "unknown output")
 }

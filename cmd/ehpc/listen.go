@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"ehpc/internal/action"
@@ -18,7 +20,7 @@ import (
 // credentials file.
 func serveHTTP(ctx context.Context, front *front, conf config.Config, db *store.Store, service *action.Service, more string, log *slog.Logger) error {
 	handler := server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log})
-	srv := server.HTTPServer(handler, log)
+	srv := server.HTTPServer(unlessLost(db.Lost, handler), log)
 	if err := writeCredentials(ctx, db, conf.Data, front.endpoint, conf.Region, more); err != nil {
 		return err
 	}
@@ -37,4 +39,14 @@ func serveHTTP(ctx context.Context, front *front, conf config.Config, db *store.
 		err = errors.Join(err, served)
 	}
 	return err
+}
+
+// takenAddress says what to do when another program listens where the service is
+// to; variable is what make run calls the flag.
+func takenAddress(what, address, otherwise, variable string, err error) error {
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		return fmt.Errorf("cannot serve %s: %w", what, err)
+	}
+	return fmt.Errorf("cannot serve %s on %s: another program listens there; choose another address: %s (make run %s=ADDRESS)",
+		what, address, otherwise, variable)
 }

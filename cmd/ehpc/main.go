@@ -50,6 +50,8 @@ statuses: docs/how-to/command-line.md.`,
 		Args:          noArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
+	root.Version = release // which gives it the flag --version
+	root.SetVersionTemplate(versionText() + "\n")
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return &usageError{cmd.CommandPath(), err.Error()}
 	})

@@ -113,7 +113,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	}
 	front, err := listen(conf, log)
 	if err != nil {
-		return fmt.Errorf("cannot serve: %w", err)
+		return takenAddress("the API", conf.Listen, "--listen ADDRESS, or listen in the configuration", "LISTEN", err)
 	}
 	defer front.Close()
 	log.Info("nodes may be made", "offer", machines.Offer())
@@ -135,14 +135,15 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, ScalePlan: control.ScalePlan, Version: release, Home: who.home, Holder: holder, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup
-	ctx, stop := context.WithCancel(ctx)
+	ctx, stop := context.WithCancelCause(ctx)
+	loops.Go(func() { watchData(ctx, db.Lost, stop) })
 	loops.Go(func() { control.Run(ctx) })
 	loops.Go(func() { people.serve(ctx, log) })
 	loops.Go(func() { front.reload(ctx) })
 	err = serveHTTP(ctx, front, conf, db, service, people.credentials(), log)
-	stop()
+	stop(nil)
 	loops.Wait()
-	return errors.Join(err, hub.Close())
+	return orLost(ctx, errors.Join(err, hub.Close()))
 }
 
 // limitsOf are the limits of the loops as they are configured.

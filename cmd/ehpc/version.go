@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"runtime"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,11 @@ const release = "0.1.0"
 // build is the commit that this was built from, set by the linker.
 var build = "development"
 
+// versionText is the version for people.
+func versionText() string {
+	return fmt.Sprintf("ehpc %s (build %s, API %s, %s)", release, build, api.Spec().Version, runtime.Version())
+}
+
 func newVersionCommand() *cobra.Command {
 	var format string
 	cmd := &cobra.Command{
@@ -26,7 +32,7 @@ func newVersionCommand() *cobra.Command {
 				return err
 			}
 			v := struct{ Version, Build, Api, Go string }{release, build, api.Spec().Version, runtime.Version()}
-			return screen.done(v, release, "ehpc %s (build %s, API %s, %s)", v.Version, v.Build, v.Api, v.Go)
+			return screen.done(v, release, "%s", versionText())
 		},
 	}
 	addFormat(cmd.Flags(), &format)

@@ -15,6 +15,9 @@ import (
 // dbFile is the SQLite store in its data directory.
 const dbFile = "ehpc.db"
 
+// lockFile is locked by the server that has the data directory open.
+const lockFile = "lock"
+
 // Place says where a store is.
 type Place struct {
 	Dir      string // the server's data directory; it is locked
@@ -45,6 +48,9 @@ func OpenAt(ctx context.Context, p Place, sealer Sealer, log *slog.Logger) (*Sto
 	}
 	if err == nil {
 		err = s.checkSealer(ctx)
+	}
+	if err == nil {
+		err = s.keepWatch(p)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("cannot open the store %s: %w", p.name(), err), s.Close())
@@ -110,7 +116,7 @@ func lockDir(dir string) (*os.File, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot make the data directory: %w", err)
 	}
-	name := filepath.Join(dir, "lock")
+	name := filepath.Join(dir, lockFile)
 	f, err := os.OpenFile(name, os.O_CREATE|os.O_RDWR, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock the data directory: %w", err)

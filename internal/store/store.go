@@ -33,6 +33,7 @@ type Store struct {
 	read   *bun.DB
 	change func(context.Context, func(context.Context, bun.Tx) error) error // in a transaction of write
 	lock   *os.File
+	files  []openFile // that have to stay where they are
 	sealer Sealer
 	jobs   directory[jobEntry]
 	nodes  directory[*Node]
