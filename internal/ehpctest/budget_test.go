@@ -61,6 +61,20 @@ func (p *Plane) pending(t *testing.T, id, jobID string) {
 	})
 }
 
+func TestABudgetIsThereUntilItIsDeleted(t *testing.T) {
+	t.Parallel()
+	p := Start(t, NewWorld(provfake.Options{}), Options{})
+	id := p.Create(t, 0)
+	must(t, p.Do(t.Context(), &api.SetBudgetRequest{ClusterId: id, Limit: 12.5, LimitAction: "hold new jobs"}, nil))
+	if b := p.budgets(t, id); len(b) != 1 || b[0].Limit != 12.5 || b[0].LimitAction != "hold new jobs" {
+		t.Errorf("the budgets are %+v", b)
+	}
+	must(t, p.Do(t.Context(), &api.DeleteBudgetRequest{ClusterId: id}, nil))
+	if b := p.budgets(t, id); len(b) != 0 {
+		t.Errorf("after its deletion there is %+v", b)
+	}
+}
+
 func TestABudgetHoldsNewJobs(t *testing.T) {
 	onEveryEngine(t, func(t *testing.T, engine string) {
 		w := NewWorld(provfake.Options{})

@@ -202,10 +202,18 @@ func TestACommandRunsOnEveryNode(t *testing.T) {
 	})
 	var results api.ListInvocationResultsResponse
 	must(t, p.Do(t.Context(), &api.ListInvocationResultsRequest{ClusterId: id, CommandId: a.CommandId, PageNumber: 1, PageSize: 10}, &results))
+	if results.TotalCount != 4 || len(results.InvocationResults.InvocationResult) != 4 {
+		t.Errorf("results of 4 nodes: %+v", results)
+	}
 	for _, r := range results.InvocationResults.InvocationResult {
 		if !r.Success || !strings.HasSuffix(r.Message, ": uptime") {
 			t.Errorf("result %+v", r)
 		}
+	}
+	var commands api.ListCommandsResponse
+	must(t, p.Do(t.Context(), &api.ListCommandsRequest{ClusterId: id}, &commands))
+	if c := commands.Commands.Command; len(c) != 1 || c[0].CommandId != a.CommandId || c[0].CommandContent != "uptime" || c[0].Timeout != 60 {
+		t.Errorf("the commands are %+v", c)
 	}
 }
 

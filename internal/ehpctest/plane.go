@@ -102,7 +102,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	if db.Shared() && !o.Paused {
 		service.Holder = ctl.Holder
 	}
-	web := serve(server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}), o.InTurn == nil)
+	web := serve(server.New(server.Options{Handlers: table(service), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}), o.InTurn == nil)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
 	loops.Go(func() {

@@ -18,6 +18,7 @@ var exceptions = []exception{
 	{`FROM "cluster_logs" AS "log_line" WHERE (cluster_id = ?)`, "people read the log, a page and the number of its lines"},
 	{`FROM "tasks" AS "task" WHERE (cluster_id = ?)`, "people list the tasks, a page and their number"},
 	{`FROM "commands" AS "command" WHERE (cluster_id = ?)`, "people list the commands, a page and their number"},
+	{`FROM "tasks" AS "task" WHERE (cluster_id = ?)`, "people list the tasks, a page and their number"},
 	{`WHERE (cluster_id = ?) ORDER BY "started", "job_id", "task"`, "tests read the whole ledger"},
 	{`WHERE (cluster_id = ?) ORDER BY "began", "node_id"`, "tests read the whole ledger"},
 	{"WHERE cluster_id IN (SELECT id FROM clusters WHERE deleted IS NOT NULL) LIMIT ?", "jobs of clusters that are gone are looked for once in a while"},
