@@ -1,7 +1,7 @@
 // Command ehpc is the service and its command line in one program.
 //
-// The commands that work on clusters speak the public API through package
-// client and know nothing else of the service.
+// The commands that work on clusters speak the public API through package client, and
+// share no state with the service; ehpc ssh goes through the service's gateway.
 package main
 
 import (

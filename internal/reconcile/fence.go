@@ -110,7 +110,8 @@ func (ctl *Control) endLeases(ctx context.Context) {
 	}
 }
 
-// change is Store.Change for what the loops write: all of it goes through here.
+// change is Store.Change for what the loops write of a cluster. The leases themselves,
+// and client tokens that have run out, are of no cluster and written without it.
 // It is refused once the lease that the context was made under is another's.
 func (ctl *Control) change(ctx context.Context, fn func(ctx context.Context, tx store.Tx) error) error {
 	under, ok := ctx.Value(fenceKey{}).(fence)

@@ -1,6 +1,8 @@
-// Package store keeps what the control plane knows: one file per table, one set
-// of queries for SQLite and PostgreSQL. It holds rows, not rules: which steps
-// are legal stands in package hpc, who takes them in action and reconcile.
+// Package store keeps what the control plane knows: rows and their queries, a noun a
+// file, one set for SQLite and PostgreSQL. Which steps are legal stands in package hpc,
+// who takes them in action and reconcile. What has to hold between rows at every write
+// the store sees to itself: the numbers of listings, the ledger that follows jobs and
+// nodes, what goes with a cluster or a queue.
 package store
 
 import (
