@@ -135,7 +135,7 @@ type CreateClusterResponse struct {
 	TaskId    string `json:"TaskId,omitempty"`
 }
 
-// DeleteClusterRequest: Release a cluster and its pay-as-you-go nodes; cannot be undone.
+// DeleteClusterRequest: Delete a cluster with its nodes, its jobs and its volume: everything in /home and /opt is destroyed, all accounts' files with it. Cannot be undone; DescribeClusterVolume tells how much it is.
 type DeleteClusterRequest struct {
 	RegionId        string `param:"RegionId"`
 	ClusterId       string `param:"ClusterId"`
@@ -4652,6 +4652,22 @@ type DescribeAutoScalePlanStepInfo struct {
 	Message        string  `json:"Message"`
 }
 
+// DescribeClusterVolumeRequest: Show how much a cluster's volume holds in /home and /opt: what DeleteCluster destroys.
+type DescribeClusterVolumeRequest struct {
+	RegionId  string `param:"RegionId"`
+	ClusterId string `param:"ClusterId"`
+}
+
+// DescribeClusterVolumeResponse answers DescribeClusterVolume.
+type DescribeClusterVolumeResponse struct {
+	RequestId string `json:"RequestId"`
+	ClusterId string `json:"ClusterId"`
+	Bytes     int    `json:"Bytes"`
+	Files     int    `json:"Files"`
+	Whole     bool   `json:"Whole"`
+	Message   string `json:"Message"`
+}
+
 // ReclaimNodesRequest: Have preemptible compute nodes taken back, as the market for them would.
 type ReclaimNodesRequest struct {
 	RegionId  string                        `param:"RegionId"`
@@ -5050,6 +5066,8 @@ func newRequest(action string) any {
 		return new(UnTagResourcesRequest)
 	case "DescribeAutoScalePlan":
 		return new(DescribeAutoScalePlanRequest)
+	case "DescribeClusterVolume":
+		return new(DescribeClusterVolumeRequest)
 	case "ReclaimNodes":
 		return new(ReclaimNodesRequest)
 	case "ResumeNodes":
@@ -5372,6 +5390,8 @@ func newResponse(action string) any {
 		return new(UnTagResourcesResponse)
 	case "DescribeAutoScalePlan":
 		return new(DescribeAutoScalePlanResponse)
+	case "DescribeClusterVolume":
+		return new(DescribeClusterVolumeResponse)
 	case "ReclaimNodes":
 		return new(ReclaimNodesResponse)
 	case "ResumeNodes":

@@ -111,8 +111,13 @@ func (c *cli) newClusterDeleteCommand() *cobra.Command {
 	var yes bool
 	cmd := &cobra.Command{
 		Use:   "delete CLUSTER",
-		Short: "Delete a cluster with its nodes and data",
-		Args:  argsNamed("CLUSTER"),
+		Short: "Delete a cluster with its nodes and all files on it",
+		Long: `Delete a cluster with its nodes, its jobs and its volume.
+
+Everything in /home and /opt is destroyed, the files of all accounts with it, and
+cannot be brought back: copy what is to be kept first. On a terminal the question
+says how much it is.`,
+		Args: argsNamed("CLUSTER"),
 	}
 	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
 		id, err := r.cluster(ctx, args[0])
@@ -120,7 +125,7 @@ func (c *cli) newClusterDeleteCommand() *cobra.Command {
 			return err
 		}
 		if !yes {
-			if err := confirmDelete(cmd, args[0]); err != nil {
+			if err := r.confirmDelete(ctx, cmd, args[0], id); err != nil {
 				return err
 			}
 		}
@@ -150,12 +155,24 @@ func label(name, id string) string {
 	return fmt.Sprintf("cluster %s (%s)", name, id)
 }
 
+// deleteQuestion says what a deletion destroys. That its size cannot be told is no
+// reason not to ask.
+func (r *remote) deleteQuestion(ctx context.Context, name, id string) string {
+	size := "how much that is cannot be told now"
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if a, err := call[api.DescribeClusterVolumeResponse](ctx, r, "look at the volume of cluster "+name, "DescribeClusterVolume", values("ClusterId", id)); err == nil {
+		size = a.Message
+	}
+	return fmt.Sprintf("This deletes cluster %s with its nodes, its jobs and everything in /home and /opt: %s.\nIt cannot be brought back. Type the cluster's name to go on: ", name, size)
+}
+
 // confirmDelete asks on a terminal; scripts are taken at their word.
-func confirmDelete(cmd *cobra.Command, name string) error {
+func (r *remote) confirmDelete(ctx context.Context, cmd *cobra.Command, name, id string) error {
 	if _, ok := terminal(cmd.InOrStdin()); !ok {
 		return nil
 	}
-	fmt.Fprintf(cmd.ErrOrStderr(), "This deletes cluster %s with its nodes, its jobs and everything in their homes.\nType its name to go on: ", name)
+	fmt.Fprint(cmd.ErrOrStderr(), r.deleteQuestion(ctx, name, id))
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')
 	if strings.TrimSpace(answer) != name {
 		return &failure{"delete cluster " + name, fmt.Errorf("not confirmed")}

@@ -30,7 +30,7 @@ func (s *Service) DeleteCluster(ctx context.Context, q *api.DeleteClusterRequest
 		if err := tx.UnwantCluster(ctx, c.ID, now); err != nil {
 			return nil, err
 		}
-		return &api.DeleteClusterResponse{}, tx.Log(ctx, c.ID, "DeleteCluster", store.Info, "deletion of the cluster accepted", now)
+		return &api.DeleteClusterResponse{}, tx.Log(ctx, c.ID, "DeleteCluster", store.Info, "deletion of the cluster accepted, with its nodes, its jobs and everything in /home and /opt", now)
 	})
 }
 

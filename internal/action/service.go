@@ -39,22 +39,23 @@ type Image struct {
 
 // Service is what the actions work with.
 type Service struct {
-	Store     *store.Store
-	Config    config.Config
-	Links     Links
-	Passwords *auth.Passwords
-	Images    func() ([]Image, error)
-	Fits      func(ctx context.Context, types []hpc.InstanceType) error
-	Reclaims  bool                                                               // the machines' provider can be told to take one back
-	Wake      func()                                                             // wakes the reconcilers
-	Submitted func()                                                             // wakes the one that releases jobs
-	UpToDate  func(ctx context.Context, clusterID string) (bool, error)          // whether the nodes that can be reached match the rows
-	ScalePlan func(ctx context.Context, clusterID string) (hpc.ScalePlan, error) // what auto scaling would do now
-	Version   string                                                             // of this program
-	Lookup    fetch.Lookup                                                       // of the hosts of input files; nil: the system's
-	Home      string                                                             // of new clusters; see store.Cluster
-	Holder    Holder                                                             // nil on a store that is this server's alone
-	Log       *slog.Logger
+	Store      *store.Store
+	Config     config.Config
+	Links      Links
+	Passwords  *auth.Passwords
+	Images     func() ([]Image, error)
+	Fits       func(ctx context.Context, types []hpc.InstanceType) error
+	Reclaims   bool                                                                // the machines' provider can be told to take one back
+	Wake       func()                                                              // wakes the reconcilers
+	Submitted  func()                                                              // wakes the one that releases jobs
+	UpToDate   func(ctx context.Context, clusterID string) (bool, error)           // whether the nodes that can be reached match the rows
+	ScalePlan  func(ctx context.Context, clusterID string) (hpc.ScalePlan, error)  // what auto scaling would do now
+	VolumeSize func(ctx context.Context, clusterID string) (hpc.VolumeSize, error) // what its volume holds, as far as it comes in time
+	Version    string                                                              // of this program
+	Lookup     fetch.Lookup                                                        // of the hosts of input files; nil: the system's
+	Home       string                                                              // of new clusters; see store.Cluster
+	Holder     Holder                                                              // nil on a store that is this server's alone
+	Log        *slog.Logger
 
 	fetching sync.Once
 	fetcher  *fetch.Fetcher

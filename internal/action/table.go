@@ -19,6 +19,7 @@ func (s *Service) Table() map[string]Handler {
 		"DeleteQueue":              here(s, s.DeleteQueue),
 		"DeleteUsers":              here(s, s.DeleteUsers),
 		"DescribeAutoScaleConfig":  typed(s.DescribeAutoScaleConfig),
+		"DescribeClusterVolume":    here(s, s.DescribeClusterVolume),
 		"DescribeAutoScalePlan":    here(s, s.DescribeAutoScalePlan),
 		"DescribeCluster":          typed(s.DescribeCluster),
 		"DescribeImagePrice":       typed(s.DescribeImagePrice),

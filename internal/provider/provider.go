@@ -57,6 +57,13 @@ type Reclaimer interface {
 	Reclaim(ctx context.Context, id string, at time.Time) error
 }
 
+// VolumeSizer is a provider that can tell how much a cluster's volume holds.
+type VolumeSizer interface {
+	// VolumeSize counts what people have put there, as far as it comes until ctx is
+	// done. What is not there holds nothing.
+	VolumeSize(ctx context.Context, clusterID string) (hpc.VolumeSize, error)
+}
+
 // Spec says what machine to make.
 type Spec struct {
 	ID        string // the node's id

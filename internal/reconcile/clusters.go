@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/provider"
 	"ehpc/internal/store"
 )
 
@@ -72,18 +73,42 @@ func (ctl *Control) doCluster(ctx context.Context, s *clusterStep) error {
 	case moveCluster:
 		return ctl.moveCluster(ctx, c, s.To, s.Reason)
 	case dropCluster:
-		if err := ctl.Provider.DeleteCluster(ctx, c.ID); err != nil {
-			return err
-		}
-		now := time.Now()
-		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
-			if err := tx.DropCluster(ctx, c.ID, now); err != nil {
-				return err
-			}
-			return tx.Log(ctx, c.ID, "DeleteCluster", store.Info, "cluster is gone", now)
-		})
+		return ctl.dropCluster(ctx, c)
 	}
 	return fmt.Errorf("unknown step %q", s.Act)
+}
+
+// dropCluster removes what a cluster leaves behind, people's files among it, and
+// tells how much that was.
+func (ctl *Control) dropCluster(ctx context.Context, c *store.Cluster) error {
+	files := ctl.filesOf(ctx, c.ID)
+	ctl.Log.Warn("a cluster's files are deleted", "cluster", c.ID, "name", c.Name, "files", files)
+	if err := ctl.Provider.DeleteCluster(ctx, c.ID); err != nil {
+		return err
+	}
+	now := time.Now()
+	return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {
+		if err := tx.DropCluster(ctx, c.ID, now); err != nil {
+			return err
+		}
+		return tx.Log(ctx, c.ID, "DeleteCluster", store.Info, "cluster is gone, with "+files, now)
+	})
+}
+
+// filesOf is what a cluster's volume holds, in words.
+func (ctl *Control) filesOf(ctx context.Context, clusterID string) string {
+	const all = "everything in /home and /opt"
+	sizer, can := ctl.Provider.(provider.VolumeSizer)
+	if !can {
+		return all
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
+	defer cancel()
+	size, err := sizer.VolumeSize(ctx, clusterID)
+	if err != nil { // it may be half removed
+		return all
+	}
+	return all + ": " + size.String()
 }
 
 func (ctl *Control) moveCluster(ctx context.Context, c *store.Cluster, to hpc.ClusterStatus, reason string) error {

@@ -42,13 +42,15 @@ type Provider struct {
 }
 
 var (
-	_ provider.Provider  = (*Provider)(nil)
-	_ provider.Reclaimer = (*Provider)(nil)
+	_ provider.Provider    = (*Provider)(nil)
+	_ provider.Reclaimer   = (*Provider)(nil)
+	_ provider.VolumeSizer = (*Provider)(nil)
 )
 
 type cluster struct {
 	subnet    int
 	addresses map[string]netip.Addr // by machine id, kept after its end
+	holds     hpc.VolumeSize
 }
 
 type machine struct {
