@@ -28,6 +28,9 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 	if err := refuseUnbuilt(q); err != nil {
 		return nil, err
 	}
+	if err := s.checkAsked(q, image); err != nil {
+		return nil, err
+	}
 	if err := hpc.CheckQueueName(orElse(q.JobQueue, hpc.DefaultQueue)); err != nil {
 		return nil, api.InvalidParams.Errorf("cannot create a cluster: JobQueue: %v", err)
 	}

@@ -39,7 +39,7 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 			return nil, err
 		}
 		now := time.Now()
-		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Objects: ids, Created: now}
+		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "DeleteNodes", Objects: ids, Request: requestText(q), Created: now}
 		changed, err := unwant(ctx, tx, q, nodes, now)
 		if err != nil {
 			return nil, err

@@ -1,0 +1,52 @@
+package action
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+
+	"ehpc/api"
+)
+
+// ehpcVersions are the product's own: the document has several, of one major one.
+var ehpcVersions = regexp.MustCompile(`^1(\.\d+){1,3}$`)
+
+// checkAsked refuses what would be echoed as a fact and is none: DescribeCluster
+// shows a cluster with what was asked for.
+func (s *Service) checkAsked(q *api.CreateClusterRequest, image Image) error {
+	none := func(text, only string) bool { return text != "" && !strings.EqualFold(text, only) }
+	volume := func(param, kind, protocol string) error {
+		if none(kind, "nas") {
+			return api.InvalidVolume.Errorf("cannot create a cluster: %sVolumeType %.40q is none that there is: nas", param, kind)
+		}
+		if none(protocol, "nfs") {
+			return api.InvalidVolumeProtocal.Errorf("cannot create a cluster: %sVolumeProtocol %.40q is none that there is: nfs", param, protocol)
+		}
+		return nil
+	}
+	if err := volume("", q.VolumeType, q.VolumeProtocol); err != nil {
+		return err
+	}
+	for _, v := range q.AdditionalVolumes {
+		if err := volume("AdditionalVolumes: ", v.VolumeType, v.VolumeProtocol); err != nil {
+			return err
+		}
+	}
+	if none(q.AccountType, "nis") {
+		return api.InvalidParams.Errorf("cannot create a cluster: AccountType %.40q is none that there is: nis", q.AccountType)
+	}
+	if q.EhpcVersion != "" && q.EhpcVersion != s.Version && !ehpcVersions.MatchString(q.EhpcVersion) {
+		return api.InvalidSoftware.Errorf("cannot create a cluster: EhpcVersion %.40q is none of 1.0.0 and its like", q.EhpcVersion)
+	}
+	var have []string
+	for name, version := range image.Software {
+		have = append(have, name+"_"+version)
+	}
+	slices.Sort(have)
+	for _, app := range q.Application {
+		if app.Tag != "" && !slices.Contains(have, app.Tag) {
+			return api.InvalidSoftware.Errorf("cannot create a cluster: Application %.80q is not in image %s, which has %s", app.Tag, image.OsTag, strings.Join(have, ", "))
+		}
+	}
+	return nil
+}
