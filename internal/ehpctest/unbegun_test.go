@@ -2,9 +2,11 @@ package ehpctest
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"ehpc/api"
 	"ehpc/internal/hpc"
 	provfake "ehpc/internal/provider/fake"
 	schedfake "ehpc/internal/scheduler/fake"
@@ -50,10 +52,21 @@ func TestAJobWhoseScriptDidNotBeginRunsAfterAll(t *testing.T) {
 			t.Errorf("its runs are %+v", runs)
 		}
 	})
+	for _, state := range []hpc.JobState{hpc.JobCancelled, hpc.JobNodeFail, hpc.JobTimeout} {
+		t.Run("one that its scheduler calls "+string(state)+", though nobody stopped it", func(t *testing.T) {
+			s.BreakStartsAs(5, state) // busy machines are slow more than once
+			name := submitted(t, p, job(id, "true"))
+			p.untilState(t, id, name, "COMPLETED")
+		})
+	}
 	t.Run("one that cannot be started at all fails", func(t *testing.T) {
 		s.BreakStarts(1 << 30)
 		name := submitted(t, p, job(id, "true"))
 		p.untilState(t, id, name, "FAILED")
+		all := p.jobs(t, id)
+		if why := all[slices.IndexFunc(all, func(j api.ListJobsJobInfo) bool { return j.Id == name })].Comment; !strings.Contains(why, "no node could start it, in 30 attempts") {
+			t.Errorf("it says %q", why)
+		}
 		s.BreakStarts(0)
 	})
 	p.checkLedger(t, id)
@@ -64,8 +77,8 @@ func TestAJobWhoseScriptDidNotBeginRunsAfterAll(t *testing.T) {
 			t.Errorf("run %s came to its end %d times", run, times)
 		}
 	}
-	if len(ran) != 4 {
-		t.Errorf("%d of four jobs and tasks have run: %v", len(ran), ran)
+	if len(ran) != 7 {
+		t.Errorf("%d of seven jobs and tasks have run: %v", len(ran), ran)
 	}
 }
 

@@ -31,7 +31,7 @@ func (ctl *Control) followJobs(ctx context.Context, c *store.Cluster) error {
 	if err != nil {
 		return fmt.Errorf("cannot observe the scheduler: %w", err)
 	}
-	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss, Started: ctl.started, Runs: runsView{Cores: coresOf(nodes)}}
+	v := &jobsView{ClusterID: c.ID, Seen: seen, MissFor: ctl.Limits.Miss, Retry: ctl.Limits.Retry, Started: ctl.started, Runs: runsView{Cores: coresOf(nodes)}}
 	if v.Runs.Written, err = ctl.writtenOfDoubtful(ctx, sched, v); err != nil {
 		return err
 	}

@@ -145,7 +145,7 @@ func lost(row *store.Job) bool { return row.SchedID == "" && row.PublicID != "" 
 func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, open []*store.Job) error {
 	again := 0
 	for _, row := range open {
-		if !lost(row) || runsStill(row, open) {
+		if !lost(row) || runsStill(row, open) || time.Since(row.Modified) < startPause(ctl.Limits.Retry, row.Attempt) {
 			continue
 		}
 		if again++; again > lostPerPass {

@@ -1,6 +1,8 @@
 package reconcile
 
 import (
+	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -37,23 +39,69 @@ func withoutEnded(row *store.Job, queue, ends []scheduler.Job) []scheduler.Job {
 // toldEnd is an end of a row's job by all that is known of it.
 func toldEnd(row *store.Job, e scheduler.Job) scheduler.Job {
 	if neverBegan(row, e) {
+		if row.Attempt+1 >= startsLimit {
+			return notStarted(row, e)
+		}
 		e.State = unbegun
 		return e
 	}
 	return asForgotten(row, asStopped(row, asWritten(e)))
 }
 
-// unbegun is how a job ends that its scheduler calls failed and whose script has
+// unbegun is how a job ends that its scheduler calls ended and whose script has
 // not begun. No row keeps it: the job is submitted again.
 const unbegun hpc.JobState = "UNBEGUN"
 
-// neverBegan tells whether a job failed that claimed no run. Its node could not
-// start the script: for a busy one, Slurm may launch a job twice, and remove its
-// script in the second attempt before the first has come to it. Where its
-// directory is missing, another attempt would not help.
+// neverBegan tells whether a job ended that claimed no run, though nobody stopped
+// it. Its node could not start the script: for a busy one, Slurm may launch a job
+// twice, and remove its script in the second attempt before the first has come to
+// it, or give a start up that was not confirmed in time. Where its directory is
+// missing, or its memory too small, another attempt would not help.
 func neverBegan(row *store.Job, e scheduler.Job) bool {
-	return row.Wanted && row.Token != "" && strings.EqualFold(e.Token, row.Token) && e.Run == nil && (e.Array == "" || e.Task != "") &&
-		e.State == hpc.JobFailed && e.ExitCode != hpc.ExitNotLaunched && row.Attempt < refusals
+	if !row.Wanted || row.Token == "" || !strings.EqualFold(e.Token, row.Token) || e.Run != nil || e.Array != "" && e.Task == "" {
+		return false
+	}
+	switch e.State {
+	case hpc.JobFailed:
+		return e.ExitCode != hpc.ExitNotLaunched
+	case hpc.JobCancelled:
+		return e.GivenUp
+	case hpc.JobNodeFail, hpc.JobTimeout:
+		return len(e.Nodes) > 0
+	}
+	return false
+}
+
+// startsLimit is how often a job is submitted, or let go, that no node begins. With
+// the pauses between that are some minutes, in which a node that is broken is
+// replaced, and the time that its starts take: on a machine that is overloaded a
+// minute or two each.
+const startsLimit = 30
+
+// startPause is how long a job waits after so many starts that failed: after one,
+// not at all.
+func startPause(first time.Duration, failed int) time.Duration {
+	if failed < 2 {
+		return 0
+	}
+	return first << min(failed-2, 4)
+}
+
+// notStarted is the end of a job that no node begins.
+func notStarted(row *store.Job, e scheduler.Job) scheduler.Job {
+	e.State, e.Reason = hpc.JobFailed, fmt.Sprintf("no node could start it, in %d attempts; the last one was on %s",
+		row.Attempt+1, cmp.Or(strings.Join(e.Nodes, ", "), "none"))
+	return e
+}
+
+// scriptGoesOn is why a job is not shown that has not ended.
+const scriptGoesOn = "the scheduler has given its node up; its script may go on there"
+
+// mayGoOn tells whether a job's node failed, as its scheduler has it, while its
+// script goes on, for all that is known.
+func mayGoOn(row *store.Job, e scheduler.Job) bool {
+	return row.Wanted && row.Token != "" && row.Spec.Array == "" && !row.Spec.Rerunable &&
+		e.State == hpc.JobNodeFail && e.Run != nil && !e.Run.Over()
 }
 
 // endGrain is how exactly schedulers tell when a job ended.

@@ -47,6 +47,7 @@ type jobsView struct {
 	Seen        scheduler.Observation
 	Runs        runsView
 	MissFor     time.Duration // see Limits.Miss
+	Retry       time.Duration // see Limits.Retry
 	Started     time.Time     // of this server: requests of before are not answered any more
 }
 
@@ -111,6 +112,14 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	if !row.Wanted && len(queue) > 0 {
 		p.Stop = append(p.Stop, scheduler.Ref{ID: row.SchedID, Token: row.Token})
 	}
+	if row.Reason == scriptGoesOn {
+		queue = slices.DeleteFunc(slices.Clone(queue), func(j scheduler.Job) bool { return !alive(j) })
+	}
+	if !slices.ContainsFunc(queue, alive) && slices.ContainsFunc(ends, func(e scheduler.Job) bool { return mayGoOn(row, e) }) {
+		row.Reason, row.Missing, row.Modified = scriptGoesOn, v.Seen.Begun, now
+		p.Save, p.Doubt = append(p.Save, row), append(p.Doubt, row)
+		return
+	}
 	shown := len(queue) > 0 || len(ends) > 0
 	switch {
 	case followJob(now, row, queue, ends):
@@ -131,7 +140,10 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 		p.miss(row, v)
 	}
 	p.followRuns(now, row, queue, ends, v)
-	if row.Released && row.Token != "" && slices.ContainsFunc(queue, func(j scheduler.Job) bool { return j.Refused && j.Restarts <= refusals }) {
+	refusal := func(j scheduler.Job) bool {
+		return j.Refused && j.Restarts <= startsLimit && now.Sub(row.Modified) >= startPause(v.Retry, j.Restarts)
+	}
+	if row.Released && row.Token != "" && slices.ContainsFunc(queue, refusal) {
 		p.Refused = append(p.Refused, row)
 	}
 	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {

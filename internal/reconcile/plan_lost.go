@@ -25,6 +25,10 @@ const (
 // only has not been told of yet.
 func (p *jobsPlan) miss(row *store.Job, v *jobsView) {
 	seen := v.Seen
+	if row.Reason == scriptGoesOn && !row.Missing.IsZero() {
+		p.Doubt = append(p.Doubt, row)
+		return
+	}
 	started := startedSince(row, seen)
 	if seen.More || !started && seen.Begun.Sub(lastSight(row)) < overlookedFor {
 		return
@@ -71,9 +75,6 @@ const (
 	overlooked              // by one that goes on: only what was written down counts
 	refused                 // its node would not start it, as if it ran there already: Slurm holds it
 )
-
-// refusals is how often a job that nodes refuse is let go again.
-const refusals = 3
 
 // planLost decides on a row by the runs that were written down under its token.
 func planLost(now time.Time, row *store.Job, runs []hpc.Run, why doubt, where func(hpc.Run) whereabouts) lostPlan {

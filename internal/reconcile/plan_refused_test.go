@@ -17,7 +17,7 @@ func TestJobsThatANodeRefuses(t *testing.T) {
 		return &store.Job{ID: "j1", PublicID: "1", SchedID: "1", Token: "ehpct", State: hpc.JobPending, Wanted: true, Released: true, NodeList: []string{}}
 	}
 	t.Run("they are looked at, a few times", func(t *testing.T) {
-		for restarts, want := range map[int]int{1: 1, refusals: 1, refusals + 1: 0} {
+		for restarts, want := range map[int]int{1: 1, startsLimit: 1, startsLimit + 1: 0} {
 			r := row()
 			seen := scheduler.Observation{Begun: now, Queue: []scheduler.Job{{ID: "1", State: hpc.JobPending, Refused: true, Restarts: restarts}}}
 			if p := planJobs(now, &jobsView{Open: []*store.Job{r}, Seen: seen}); len(p.Refused) != want {

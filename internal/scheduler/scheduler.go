@@ -122,6 +122,7 @@ type Job struct {
 	Dir      string
 	Stdout   string   // of an array a pattern, in which %a is a task's index; "" of a job without a script
 	Stderr   string   // likewise
+	GivenUp  bool     // of a cancelled job: nobody asked for that, its start failed
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }
 

@@ -17,18 +17,19 @@ import (
 
 // Fake is a scheduler and, as it needs no daemons, its engine too.
 type Fake struct {
-	mu      sync.Mutex
-	boot    time.Time
-	stopped bool
-	lastID  int
-	jobs    []*job // in order of submission; without the ended
-	ends    []scheduler.Job
-	past    []*job // ended jobs, for Crash
-	nodes   []*node
-	fence   Fence
-	run     func(hpc.JobSpec, string) Outcome
-	broken  int // how many starts fail from now on
-	faults  map[string][]fault
+	mu       sync.Mutex
+	boot     time.Time
+	stopped  bool
+	lastID   int
+	jobs     []*job // in order of submission; without the ended
+	ends     []scheduler.Job
+	past     []*job // ended jobs, for Crash
+	nodes    []*node
+	fence    Fence
+	run      func(hpc.JobSpec, string) Outcome
+	broken   int // how many starts fail from now on
+	brokenAs hpc.JobState
+	faults   map[string][]fault
 }
 
 var (

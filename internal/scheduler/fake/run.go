@@ -65,7 +65,11 @@ func (f *Fake) start(j *job, nodes []*node) {
 func (f *Fake) begin(j *job) {
 	if f.broken > 0 {
 		f.broken--
-		f.after(j, 0, func() { f.end(j, hpc.JobFailed, 2) })
+		state := f.brokenAs
+		f.after(j, 0, func() {
+			j.view.GivenUp = state == hpc.JobCancelled
+			f.end(j, state, 2)
+		})
 		return
 	}
 	run, verdict, code := f.fence.claim(j)

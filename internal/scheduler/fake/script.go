@@ -38,10 +38,14 @@ func (f *Fake) Script(run func(spec hpc.JobSpec, task string) Outcome) {
 
 // BreakStarts lets the next so many starts of jobs fail before their scripts
 // begin, as Slurm's do whose script has gone.
-func (f *Fake) BreakStarts(times int) {
+func (f *Fake) BreakStarts(times int) { f.BreakStartsAs(times, hpc.JobFailed) }
+
+// BreakStartsAs is BreakStarts with the state in which such jobs end: on a busy
+// node, Slurm cancels some and gives the node of others up.
+func (f *Fake) BreakStartsAs(times int, state hpc.JobState) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.broken = times
+	f.broken, f.brokenAs = times, state
 }
 
 // AddNode registers a compute node, as its daemon would. A node that was known

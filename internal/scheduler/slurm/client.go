@@ -10,6 +10,7 @@ import (
 type client struct {
 	exec     func(context.Context, call) (out []byte, complaint string, err error)
 	jobcomp  string
+	log      string // the directory of the controller's log
 	ids      ids
 	requeued requeued
 	rest     *rest // nil: sbatch submits all jobs
@@ -18,5 +19,5 @@ type client struct {
 var _ scheduler.Driver = (*client)(nil)
 
 func newClient() *client {
-	return &client{exec: command, jobcomp: jobcompPath, ids: ids{path: lastIDPath}, rest: newRest(restSocket)}
+	return &client{exec: command, jobcomp: jobcompPath, log: logDir, ids: ids{path: lastIDPath}, rest: newRest(restSocket)}
 }

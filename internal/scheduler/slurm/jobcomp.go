@@ -224,6 +224,9 @@ func (c *client) ends(cursor string, queue func() ([]scheduler.Job, error)) (o s
 		back[e.ID] = true // what stands before is not the last word
 	}
 	slices.Reverse(o.Ends)
+	if err := c.markGivenUp(o.Ends); err != nil {
+		return o, err
+	}
 	o.Cursor = strconv.FormatInt(next, 10)
 	return o, nil
 }
