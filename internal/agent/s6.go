@@ -26,11 +26,14 @@ var _ Supervisor = S6{}
 const (
 	oursMark  = "ehpc"
 	begunMark = "begun" // holds the run file that the service was started with
-	// readyTimeout is how long a service may take to answer.
-	readyTimeout = 45 * time.Second
+	// readyTimeout is how long a service that lives may take to answer: one that is
+	// broken ends, and is told by that; one that is slow is waited for.
+	readyTimeout = 4 * time.Minute
 	// deathLimit is how often it may end meanwhile; s6 starts it again every second.
-	deathLimit  = 5
-	toolTimeout = 10 * time.Second
+	deathLimit = 5
+	// toolTimeout bounds what takes no time on a machine that is not busy. A start
+	// that is given up in between begins with a restart.
+	toolTimeout = time.Minute
 )
 
 // Ensure implements Supervisor.
@@ -157,7 +160,7 @@ func (s S6) down(ctx context.Context, dir string) error {
 			return err
 		}
 	}
-	return s.tool(ctx, "s6-svc", "-wD", "-T", "8000", "-d", dir)
+	return s.tool(ctx, "s6-svc", "-wD", "-T", "50000", "-d", dir)
 }
 
 // waitReady waits until the service runs and answers, or has ended too often.

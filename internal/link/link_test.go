@@ -114,7 +114,7 @@ func (b *bench) agent(handler http.Handler) (*link.Agent, func()) {
 // present waits for a change after which the node is there, or not.
 func (b *bench) present(want bool) {
 	b.Helper()
-	deadline := time.After(20 * time.Second)
+	deadline := time.After(time.Minute)
 	for {
 		if _, ok := b.hub.Present("i-1"); ok == want {
 			return

@@ -14,16 +14,17 @@ import (
 // streamLimit bounds the streams that the other side may have open at once.
 const streamLimit = 64
 
-// muxConfig notices a peer that is gone without a word in at most eight seconds:
-// three until the next ping, five for its answer. With thousands of peers pings
-// are work, and a server that is short of time for a moment must not take all of
-// them for gone: they would come again at once and leave it less.
+// muxConfig notices a peer that is gone without a word in at most 18 seconds:
+// three until the next ping, fifteen for its answer. One whose process has ended is
+// noticed at once, so what the answer decides is whether a peer is merely slow: a
+// busy node's is, and a server that is short of time for a moment must not take
+// thousands of peers for gone, for they would come again at once and leave it less.
 func muxConfig() *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.AcceptBacklog = streamLimit
 	c.KeepAliveInterval = 3 * time.Second
-	c.ConnectionWriteTimeout = 5 * time.Second
-	c.StreamOpenTimeout = 10 * time.Second
+	c.ConnectionWriteTimeout = 15 * time.Second
+	c.StreamOpenTimeout = 30 * time.Second
 	c.StreamCloseTimeout = 10 * time.Second
 	c.LogOutput = io.Discard // what matters comes back as an error
 	return c

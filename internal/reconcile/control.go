@@ -49,10 +49,10 @@ type Limits struct {
 
 // DefaultLimits are the limits outside tests.
 var DefaultLimits = Limits{
-	Agent:  60 * time.Second,
-	Join:   60 * time.Second,
+	Agent:  3 * time.Minute,
+	Join:   3 * time.Minute,
 	Silent: 60 * time.Second,
-	Step:   90 * time.Second,
+	Step:   5 * time.Minute,
 	Every:  2 * time.Second,
 	Retry:  500 * time.Millisecond,
 	Miss:   2 * time.Second,

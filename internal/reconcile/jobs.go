@@ -11,9 +11,13 @@ import (
 	"ehpc/internal/store"
 )
 
+// slowLimit bounds what is done with a cluster's jobs at a time. What is given up
+// begins anew, so it leaves time for a machine that is busy.
+const slowLimit = 2 * time.Minute
+
 // passJobs brings every running cluster's job rows to what its scheduler shows.
 func (ctl *Control) passJobs(ctx context.Context) error {
-	_, err := ctl.eachCluster(ctx, runs, "jobs", 30*time.Second, "cannot follow jobs", ctl.followJobs)
+	_, err := ctl.eachCluster(ctx, runs, "jobs", slowLimit, "cannot follow jobs", ctl.followJobs)
 	return err
 }
 

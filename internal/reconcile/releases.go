@@ -47,7 +47,7 @@ func (ctl *Control) passReleases(ctx context.Context) error {
 // by the release that this one waited for. The first in the scheduler's order goes
 // first, for it may start at once.
 func (ctl *Control) release(ctx context.Context, clusterID string) error {
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, slowLimit)
 	defer cancel()
 	rows, err := ctl.Store.Read().UnreleasedJobs(ctx)
 	if err != nil {

@@ -13,10 +13,11 @@ import (
 )
 
 const (
-	// commandTimeout bounds one of Slurm's commands.
-	commandTimeout = 20 * time.Second
+	// commandTimeout bounds one of Slurm's commands: a controller that is busy takes
+	// longer than one that has gone, at whom they fail by themselves.
+	commandTimeout = 50 * time.Second
 	// pingTimeout bounds the question whether the controller is there at all.
-	pingTimeout = 5 * time.Second
+	pingTimeout = 10 * time.Second
 	// errorLimit is how much of a command's error is passed on, in bytes.
 	errorLimit = 1 << 10
 )
