@@ -43,6 +43,7 @@ var behaviours = map[string][]string{
 	"TestTheLifeOfACluster":                                          {"DeleteCluster"},
 	"TestWhatAServiceOffers":                                         {"DescribeCluster", "ListAvailableEcsTypes", "ListClusters", "ListClustersMeta", "ListCurrentClientVersion", "ListImages", "ListNodesNoPaging", "ListPreferredEcsTypes", "ListRegions", "ListSoftwares", "ModifyClusterAttributes"},
 	"TestWhatAutoScalingWouldDoIsShownAndNotDone":                    {"DescribeAutoScalePlan"},
+	"TestWhatAClusterHoldsIsToldBeforeAndWhenItIsDeleted":            {"DescribeClusterVolume"},
 }
 
 // TestEachActionHasATestOfWhatItDoes holds every action of the table against a
