@@ -125,6 +125,7 @@ func SupportRows() []SupportRow {
 		{"ListJobsWithFilters", []string{"ExecuteOrder", "PendOrder", "SubmitOrder"}, SupportBuilt, "asc or desc: by how long jobs ran, how long they waited for their start, when they were submitted; of several, in this order. Without any, the newest are first."},
 		{"ListJobsWithFilters", []string{"PageSize"}, SupportPartly, "At most 1000."},
 		{"ListJobsWithFilters", []string{"Async"}, SupportNoEffect, atOnce},
+		{"ListJobs", []string{"State"}, SupportBuilt, "Jobs that ended longer ago than 30 days, or what the configuration says, are listed no more; DescribeJob finds them."},
 		{"ListJobs", []string{"Rerunable"}, SupportNoEffect, "Not applied: every item shows its own."},
 
 		{"CreateJobTemplate", []string{"Uid"}, SupportNoEffect, ownTemplates},

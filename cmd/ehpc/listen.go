@@ -19,7 +19,7 @@ import (
 // serveHTTP answers requests until ctx is done. more are further lines of the
 // credentials file.
 func serveHTTP(ctx context.Context, front *front, conf config.Config, db *store.Store, service *action.Service, more string, log *slog.Logger) error {
-	handler := server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log})
+	handler := server.New(server.Options{Handlers: service.Table(), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log, Reading: db.Reading})
 	srv := server.HTTPServer(unlessLost(db.Lost, handler), log)
 	if err := writeCredentials(ctx, db, conf.Data, front.endpoint, conf.Region, more); err != nil {
 		return err

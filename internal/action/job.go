@@ -205,7 +205,7 @@ func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.Li
 		return nil, err
 	}
 	f := store.JobFilter{Owner: q.Owner, Finished: q.State == "finished", Open: q.State == "notfinish"}
-	rows, total, err := s.Store.Jobs(ctx, q.ClusterId, f, nil, time.Now(), store.Page{Number: q.PageNumber, Size: q.PageSize})
+	rows, total, err := s.jobs(ctx, q.ClusterId, f, nil, store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}
@@ -218,6 +218,15 @@ func (s *Service) ListJobs(ctx context.Context, q *api.ListJobsRequest) (*api.Li
 		a.Jobs.JobInfo = append(a.Jobs.JobInfo, jobInfo(j, around))
 	}
 	return a, nil
+}
+
+// jobs reads a page of a cluster's jobs.
+func (s *Service) jobs(ctx context.Context, clusterID string, f store.JobFilter, orders []store.JobOrder, page store.Page) (rows []*store.Job, total int, err error) {
+	err = list(ctx, "jobs", clusterID, func(ctx context.Context) error {
+		rows, total, err = s.Store.Jobs(ctx, clusterID, f, orders, time.Now(), page)
+		return err
+	})
+	return rows, total, err
 }
 
 func jobInfo(j *store.Job, around jobsAround) api.ListJobsJobInfo {

@@ -26,7 +26,7 @@ func (s *Service) ListJobsWithFilters(ctx context.Context, q *api.ListJobsWithFi
 	if _, err := s.cluster(ctx, s.Store.Read(), q.ClusterId); err != nil {
 		return nil, err
 	}
-	rows, total, err := s.Store.Jobs(ctx, q.ClusterId, f, orders, time.Now(), store.Page{Number: q.PageNumber, Size: q.PageSize})
+	rows, total, err := s.jobs(ctx, q.ClusterId, f, orders, store.Page{Number: q.PageNumber, Size: q.PageSize})
 	if err != nil {
 		return nil, err
 	}

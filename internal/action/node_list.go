@@ -105,7 +105,11 @@ func (s *Service) listNodes(ctx context.Context, clusterID string, f nodeFilter,
 		Shows: func(n *store.Node) bool {
 			return f.shows(n) && (f.pattern == "" || pattern.MatchString(n.Hostname))
 		}}
-	if nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page); err != nil {
+	err = list(ctx, "nodes", clusterID, func(ctx context.Context) error {
+		nodes, total, err = s.Store.NodePage(ctx, clusterID, listing, page)
+		return err
+	})
+	if err != nil {
 		return nil, 0, nil, err
 	}
 	return nodes, total, c, s.tellHalts(ctx, c, nodes)

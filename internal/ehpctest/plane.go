@@ -32,6 +32,7 @@ type Plane struct {
 	Store   *store.Store
 	Control *reconcile.Control
 	Service *action.Service
+	Handler http.Handler
 	URL     string
 	Key     auth.Key
 
@@ -102,7 +103,8 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	if db.Shared() && !o.Paused {
 		service.Holder = ctl.Holder
 	}
-	web := serve(server.New(server.Options{Handlers: table(service), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log}), o.InTurn == nil)
+	handler := server.New(server.Options{Handlers: table(service), Keys: action.Keys{Store: db}, Region: conf.Region, Log: log, Reading: db.Reading})
+	web := serve(handler, o.InTurn == nil)
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
 	var loops sync.WaitGroup
 	loops.Go(func() {
@@ -114,7 +116,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 			ctl.Run(ctx)
 		}
 	})
-	p := &Plane{Store: db, Control: ctl, Service: service, URL: web.url, t: t, dir: o.Dir}
+	p := &Plane{Store: db, Control: ctl, Service: service, Handler: handler, URL: web.url, t: t, dir: o.Dir}
 	p.stop = sync.OnceFunc(func() {
 		web.close()
 		cancel()

@@ -67,7 +67,7 @@ func (x *exchange) write(status int) {
 // when more is logged. Parameters and messages, which may repeat them, stay out.
 func (s *server) record(x *exchange, status int, err error, took time.Duration) {
 	level, code := slog.LevelInfo, "OK"
-	if err == nil && x.action.ReadOnly {
+	if err == nil && (x.action == nil || x.action.ReadOnly) {
 		level = slog.LevelDebug
 		if !s.Log.Enabled(x.http.Context(), level) {
 			return

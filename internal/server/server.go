@@ -4,6 +4,7 @@
 package server
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -20,12 +21,13 @@ import (
 // there for the ones that ask a node.
 const handlerTime = 30 * time.Second
 
-// Options are what a server needs. All but Region are required.
+// Options are what a server needs. All but Region and Reading are required.
 type Options struct {
 	Handlers map[string]action.Handler // by the catalogue's names; the others are not built
 	Keys     auth.KeySource
 	Region   string // stands in for RegionId where a request has none
 	Log      *slog.Logger
+	Reading  func() int // of how many clusters the listings are not there yet
 }
 
 type server struct {
@@ -44,6 +46,7 @@ func New(options Options) http.Handler {
 	s := &server{Options: options, verifier: auth.NewVerifier(options.Keys, time.Now()), large: make(chan struct{}, largeBodies)}
 	s.steps = []step{
 		s.admit,
+		s.ready,
 		s.parse,
 		s.authenticate,
 		s.lookUp,
@@ -93,7 +96,11 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (s *server) run(x *exchange) (err error) {
 	defer catch(&err)
 	for _, step := range s.steps {
-		if err := step(x); err != nil {
+		err := step(x)
+		if errors.Is(err, errAnswered) {
+			return nil
+		}
+		if err != nil {
 			return err
 		}
 	}
