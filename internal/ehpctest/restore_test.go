@@ -200,4 +200,8 @@ func (p *Plane) fillStore(t *testing.T, w *World) {
 	p.Until(t, "the other is sick", func() bool { return p.told(t, id, "compute000", "is drained") })
 	do("SetBudget", "Limit", "0", "LimitAction", "hold new jobs")
 	p.Until(t, "the budget is reached", func() bool { return p.told(t, id, "budget", "is reached") })
+	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
+		_, err := tx.MovePastJobs(ctx, id, time.Now(), 10)
+		return err
+	}))
 }
