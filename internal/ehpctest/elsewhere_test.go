@@ -103,6 +103,7 @@ func (p *Plane) elsewhere(t *testing.T, id, jobID, command string) []asked {
 		{"DeleteQueue", refused, url.Values{"QueueName": {"spare"}}},
 		{"DeleteUsers", refused, user()},
 		{"DescribeAutoScalePlan", refused, nil},
+		{"DescribeClusterVolume", refused, nil},
 		{"GetJobLog", refused, url.Values{"JobId": {jobID}}},
 		{"ModifyUserGroups", refused, user("User.1.Group", "wheel")},
 		{"ModifyUserPasswords", refused, user("User.1.Password", "Other-Horse-7")},

@@ -83,6 +83,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	db, err := store.OpenAt(t.Context(), o.place(t), sealer, log)
 	must(t, err)
 	conf := config.Default()
+	conf.EndedJobsAfter = 0 // tests make jobs that ended long ago
 	if o.Config != nil {
 		o.Config(&conf)
 	}

@@ -19,16 +19,7 @@ const (
 // passPast moves the jobs that ended long ago out of the listings, and deletes
 // those of clusters that are gone.
 func (ctl *Control) passPast(ctx context.Context) error {
-	deleted, err := ctl.inBatches(ctx, func() (n int, err error) {
-		err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
-			n, err = tx.DeleteJobsOfGone(ctx, pastBatch)
-			return err
-		})
-		return n, err
-	})
-	if deleted > 0 {
-		ctl.Log.Info("jobs of deleted clusters deleted", "jobs", deleted)
-	}
+	err := ctl.sweepJobs(ctx)
 	if err != nil || ctl.EndedJobsAfter == 0 {
 		return err
 	}

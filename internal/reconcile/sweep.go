@@ -50,6 +50,21 @@ func (ctl *Control) passSweep(ctx context.Context) error {
 	}))
 }
 
+// sweepJobs deletes the jobs of clusters that are gone.
+func (ctl *Control) sweepJobs(ctx context.Context) error {
+	deleted, err := ctl.inBatches(ctx, func() (n int, err error) {
+		err = ctl.Store.Change(ctx, func(ctx context.Context, tx store.Tx) error {
+			n, err = tx.DeleteJobsOfGone(ctx, pastBatch)
+			return err
+		})
+		return n, err
+	})
+	if deleted > 0 {
+		ctl.Log.Info("jobs of deleted clusters deleted", "jobs", deleted)
+	}
+	return err
+}
+
 var errKept = errors.New("kept")
 
 func (ctl *Control) sweepAway(ctx context.Context, kind, id string, remove func(context.Context, string) error) error {
