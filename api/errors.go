@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	people "ehpc/internal/plain"
 )
 
 // Code is the name of an error and the HTTP status that it is answered with.
@@ -23,7 +25,8 @@ type Error struct {
 }
 
 // Errorf makes an error for the caller. An argument under %w becomes the cause:
-// its text is kept out of the message, together with the ": " before it.
+// its text is kept out of the message, together with the ": " before it. Others
+// are said in plain words.
 func (c Code) Errorf(format string, args ...any) *Error {
 	args = slices.Clone(args)
 	var masks []*mask
@@ -42,7 +45,7 @@ func (c Code) Errorf(format string, args ...any) *Error {
 			message = strings.ReplaceAll(message, ": "+m.token, "")
 			message = strings.ReplaceAll(message, m.token, "")
 		}
-		message = strings.ReplaceAll(message, m.token, m.err.Error())
+		message = strings.ReplaceAll(message, m.token, people.Text(m.err))
 	}
 	e := &Error{Code: c, Message: message}
 	switch len(causes) {

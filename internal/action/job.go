@@ -45,7 +45,7 @@ func (s *Service) actAs(ctx context.Context, tx store.Tx, clusterID, user, passw
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	if err := mustRun(c, attempt); err != nil {
+	if err := mustServe(c, attempt); err != nil {
 		return nil, nil, nil, err
 	}
 	account, err := s.login(ctx, tx, c, user, password)
@@ -76,6 +76,13 @@ func (s *Service) SubmitJob(ctx context.Context, q *api.SubmitJobRequest) (*api.
 	call := CallOf(ctx)
 	if answer, err := replay[api.SubmitJobResponse](ctx, s.Store.Read(), call); err != nil || answer != nil {
 		return answer, err
+	}
+	c, err := s.cluster(ctx, s.Store.Read(), q.ClusterId)
+	if err == nil {
+		err = mustRun(c, "submit a job")
+	}
+	if err != nil {
+		return nil, err
 	}
 	c, manager, account, err := s.submitter(ctx, s.Store.Read(), q)
 	if err != nil {

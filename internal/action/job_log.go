@@ -27,7 +27,7 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 	if err != nil {
 		return nil, err
 	}
-	if err := mustRun(c, attempt); err != nil {
+	if err := mustServe(c, attempt); err != nil {
 		return nil, err
 	}
 	j, task, err := s.jobOrTask(ctx, tx, c.ID, q.JobId, attempt)

@@ -118,7 +118,7 @@ func (s *Service) jobsToChange(ctx context.Context, tx store.Tx, clusterID strin
 	if err != nil {
 		return nil, err
 	}
-	if err := mustRun(c, attempt); err != nil {
+	if err := mustServe(c, attempt); err != nil {
 		return nil, err
 	}
 	rows, err := tx.JobsOfPublic(ctx, c.ID, ids)

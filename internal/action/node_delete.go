@@ -27,7 +27,10 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 		if err != nil {
 			return nil, err
 		}
-		if err := mustRun(c, "delete nodes"); err != nil {
+		if err := mustServe(c, "delete nodes"); err != nil {
+			return nil, err
+		}
+		if err := s.canDrain(ctx, tx, c, q); err != nil {
 			return nil, err
 		}
 		ids := make([]string, len(q.Instance))
@@ -60,6 +63,22 @@ func (s *Service) DeleteNodes(ctx context.Context, q *api.DeleteNodesRequest) (*
 		}
 		return a, tx.Log(ctx, c.ID, "DeleteNodes", level, line, now)
 	})
+}
+
+// canDrain refuses to delete nodes of a cluster in exception whose manager is away,
+// unless their jobs need not be waited for: nothing could drain them.
+func (s *Service) canDrain(ctx context.Context, tx store.Tx, c *store.Cluster, q *api.DeleteNodesRequest) error {
+	if q.Force || c.Status == hpc.ClusterRunning {
+		return nil
+	}
+	nodes, err := tx.Nodes(ctx, c.ID)
+	if err != nil {
+		return err
+	}
+	if _, err := s.manager(nodes, c); err != nil {
+		return api.InvalidClusterStatus.Errorf("cannot delete nodes: cluster %s is %s and its manager is away, so their jobs cannot be waited for; wait for it, or give Force", c.ID, c.Status)
+	}
+	return nil
 }
 
 // wait says how long jobs are waited for.

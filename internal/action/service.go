@@ -100,6 +100,15 @@ func mustRun(c *store.Cluster, attempt string) error {
 	return nil
 }
 
+// mustServe refuses what a cluster cannot do that was never in service, or goes. In
+// exception it does what still works; what needs the manager says so, see manager.
+func mustServe(c *store.Cluster, attempt string) error {
+	if c.Wanted && c.Status == hpc.ClusterException {
+		return nil
+	}
+	return mustRun(c, attempt)
+}
+
 // manager returns the node that runs the cluster's scheduler, which must be reachable.
 func (s *Service) manager(nodes []*store.Node, c *store.Cluster) (*store.Node, error) {
 	for _, n := range nodes {

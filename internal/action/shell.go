@@ -31,7 +31,7 @@ func (s *Service) InvokeShellCommand(ctx context.Context, q *api.InvokeShellComm
 		if err != nil {
 			return nil, err
 		}
-		if err := mustRun(c, "run a command"); err != nil {
+		if err := mustServe(c, "run a command"); err != nil {
 			return nil, err
 		}
 		targets, err := commandTargets(ctx, tx, c, q)

@@ -104,7 +104,7 @@ func (s *Service) addable(ctx context.Context, tx store.Tx, q *api.AddUsersReque
 	if err != nil {
 		return err
 	}
-	if err := mustRun(c, "add users"); err != nil {
+	if err := mustServe(c, "add users"); err != nil {
 		return err
 	}
 	seen := map[string]bool{}

@@ -109,7 +109,7 @@ func (s *Service) changeable(ctx context.Context, tx store.Tx, clusterID, attemp
 	if err != nil {
 		return nil, err
 	}
-	if err := mustRun(c, attempt); err != nil {
+	if err := mustServe(c, attempt); err != nil {
 		return nil, err
 	}
 	refused := refusals{attempt: attempt}

@@ -23,6 +23,7 @@ type Agent struct {
 	plan    hpc.NodePlan
 	plans   int
 	fail    error
+	failsOn bool // not only the next plan
 	results map[string]hpc.CommandResult
 
 	forgotten []string
@@ -44,6 +45,13 @@ func (a *Agent) FailApply(err error) {
 	a.fail = err
 }
 
+// FailOn makes all further plans fail.
+func (a *Agent) FailOn(err error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.fail, a.failsOn = err, true
+}
+
 // Plan is the plan that was applied last, and how many were.
 func (a *Agent) Plan() (plan hpc.NodePlan, times int) {
 	a.mu.Lock()
@@ -62,7 +70,9 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 	plan.Members = a.world.shared(plan.ClusterID, plan.Members)
 	a.mu.Lock()
 	err := a.fail
-	a.fail = nil
+	if !a.failsOn {
+		a.fail = nil
+	}
 	if err == nil {
 		a.plan = plan
 		a.plans++

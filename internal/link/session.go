@@ -2,7 +2,6 @@ package link
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -99,7 +98,7 @@ func (t roundTripper) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 	resp, err := t.http.RoundTrip(req)
 	if err != nil && before.IsClosed() && req.Context().Err() == nil {
-		return nil, fmt.Errorf("%w: %v", ErrAbsent, err)
+		return nil, ErrAbsent
 	}
 	return resp, err
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/plain"
 	"ehpc/internal/provider"
 	"ehpc/internal/store"
 )
@@ -51,7 +52,7 @@ func (ctl *Control) applyCluster(ctx context.Context, s *clusterStep) {
 		return
 	}
 	ctl.Log.Warn("cluster step failed", "cluster", s.Cluster.ID, "step", s.Act, "err", err)
-	reason := fmt.Sprintf("cannot %s: %v", s.Act, err)
+	reason := fmt.Sprintf("cannot %s: %s", s.Act, plain.Text(err))
 	if s.Cluster.Attempts+1 >= attemptsLimit && s.Act == prepareCluster {
 		err = ctl.moveCluster(ctx, s.Cluster, hpc.ClusterException, reason)
 	} else {

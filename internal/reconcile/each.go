@@ -40,3 +40,8 @@ func (ctl *Control) eachCluster(ctx context.Context, which func(*store.Cluster) 
 
 // runs tells whether a cluster takes jobs, and is to.
 func runs(c *store.Cluster) bool { return c.Wanted && c.Status == hpc.ClusterRunning }
+
+// serves tells whether a cluster may have jobs to look after.
+func serves(c *store.Cluster) bool {
+	return runs(c) || c.Wanted && c.Status == hpc.ClusterException
+}

@@ -15,9 +15,10 @@ import (
 // begins anew, so it leaves time for a machine that is busy.
 const slowLimit = 2 * time.Minute
 
-// passJobs brings every running cluster's job rows to what its scheduler shows.
+// passJobs brings the job rows of every cluster to what its scheduler shows: in
+// exception that may still work.
 func (ctl *Control) passJobs(ctx context.Context) error {
-	_, err := ctl.eachCluster(ctx, runs, "jobs", slowLimit, "cannot follow jobs", ctl.followJobs)
+	_, err := ctl.eachCluster(ctx, serves, "jobs", slowLimit, "cannot follow jobs", ctl.followJobs)
 	return err
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/plain"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
 )
@@ -155,7 +156,7 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 		now := time.Now()
 		switch {
 		case errors.Is(err, scheduler.ErrRejected):
-			row.State, row.Reason, row.Ended, row.Wanted = hpc.JobFailed, err.Error(), now, false
+			row.State, row.Reason, row.Ended, row.Wanted = hpc.JobFailed, plain.Text(err), now, false
 		case err != nil:
 			return fmt.Errorf("cannot submit job %s again: %w", row.PublicID, err)
 		default:

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/plain"
 	"ehpc/internal/provider"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
@@ -195,7 +196,7 @@ func (ctl *Control) applyNode(ctx context.Context, v *clusterView, s nodeStep, p
 		}
 	}
 	ctl.Log.Warn("node step failed", "cluster", n.ClusterID, "node", n.ID, "step", s.Act, "err", err)
-	reason := fmt.Sprintf("cannot %s: %v", s.Act, err)
+	reason := fmt.Sprintf("cannot %s: %s", s.Act, plain.Text(err))
 	if n.Attempts+1 >= attemptsLimit && n.Wanted && n.Status != hpc.NodeException && n.ReclaimPhase == hpc.NotReclaimed {
 		err = ctl.stepNode(ctx, n, hpc.NodeException, store.Error, reason)
 	} else {

@@ -212,7 +212,7 @@ func growing(now time.Time, nodes []*store.Node) bool {
 // was told to go at once, or its scheduler is not there to ask. It is waited for
 // until its drain limit, if it has one, whether the scheduler answers or not.
 func planUnwanted(now time.Time, v *clusterView, n *store.Node) *nodeStep {
-	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning {
+	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning && v.Sched == nil {
 		return &nodeStep{Act: releaseNode}
 	}
 	if !n.DrainUntil.IsZero() && !now.Before(n.DrainUntil) {

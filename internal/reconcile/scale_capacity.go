@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/plain"
 	"ehpc/internal/provider"
 	"ehpc/internal/scheduler"
 	"ehpc/internal/store"
@@ -113,7 +114,7 @@ func (ctl *Control) fitting(ctx context.Context, pending []hpc.InstanceType, kin
 		case err == nil:
 			low = n
 		case errors.Is(err, provider.ErrNoCapacity):
-			high, why = n-1, err.Error()
+			high, why = n-1, plain.Text(err)
 		default:
 			return 0, "", err
 		}
@@ -145,7 +146,7 @@ func (ctl *Control) giveUp(ctx context.Context, n *store.Node, cause error) (giv
 			return nil
 		}
 		given = true
-		return giveUpFor(ctx, tx, v, n, cause.Error(), now)
+		return giveUpFor(ctx, tx, v, n, plain.Text(cause), now)
 	})
 	if given && err == nil {
 		ctl.Log.Warn("node given up for want of capacity", "cluster", n.ClusterID, "node", n.ID, "err", cause)

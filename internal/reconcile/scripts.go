@@ -13,6 +13,7 @@ import (
 	"ehpc/internal/fetch"
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
+	"ehpc/internal/plain"
 	"ehpc/internal/store"
 )
 
@@ -132,7 +133,7 @@ func (ctl *Control) fetchScript(ctx context.Context, s *store.PostScript) error 
 	now := time.Now()
 	level, line := store.Info, fmt.Sprintf("post-install script %d fetched from %s (%d bytes)", s.Position, shown(s.URL), len(content))
 	if err != nil {
-		s.Reason = fmt.Sprintf("cannot fetch post-install script %d from %s: %v", s.Position, shown(s.URL), err)
+		s.Reason = fmt.Sprintf("cannot fetch post-install script %d from %s: %s", s.Position, shown(s.URL), plain.Text(err))
 		s.RetryAt = now.Add(ctl.Limits.backoff(min(s.Attempts, attemptsLimit)))
 		s.Attempts++
 		level, line = store.Warn, s.Reason

@@ -10,6 +10,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+
+	"ehpc/internal/plain"
 )
 
 // messageLimit bounds an error's text, in bytes.
@@ -107,7 +109,7 @@ func Handle[In, Out any](k Kinds, limit int64, fn func(context.Context, In) (Out
 
 // Fail answers with the error and its kind.
 func (k Kinds) Fail(w http.ResponseWriter, status int, err error) {
-	f := failure{Message: err.Error()}
+	f := failure{Message: plain.Text(err)}
 	for name, kind := range k {
 		if errors.Is(err, kind) {
 			f.Kind = name

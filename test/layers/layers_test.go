@@ -19,6 +19,7 @@ const module = "ehpc"
 // import what stands in a lower layer, and nothing of its own: what siblings
 // need of each other they get as parameters.
 var layers = [][]string{
+	{"internal/plain"},
 	{"api", "internal/hpc", "internal/rpc"},
 	{"internal/store", "internal/scheduler", "internal/provider", "internal/link", "internal/meter", "internal/image", "internal/auth", "internal/config", "internal/fetch", "internal/sshca", "internal/backup"},
 	{"internal/fence"},
