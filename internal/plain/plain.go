@@ -37,7 +37,7 @@ func Text(err error) string {
 }
 
 func wrapped(err error) []error {
-	switch err := err.(type) {
+	switch err := any(err).(type) {
 	case interface{ Unwrap() error }:
 		return []error{err.Unwrap()}
 	case interface{ Unwrap() []error }:
@@ -46,7 +46,8 @@ func wrapped(err error) []error {
 	return nil
 }
 
-// words are those for errors whose own are not for people.
+// words are those for an error whose own are not for people; what it wraps is looked
+// at by itself.
 func words(err error) (string, bool) {
 	switch err {
 	case context.DeadlineExceeded, os.ErrDeadlineExceeded:
@@ -56,7 +57,7 @@ func words(err error) (string, bool) {
 	case io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, io.ErrClosedPipe:
 		return "the connection broke off", true
 	}
-	switch err := err.(type) {
+	switch err := any(err).(type) {
 	case *url.Error:
 		return Text(err.Err), true
 	case *net.OpError:
