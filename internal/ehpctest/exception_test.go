@@ -23,15 +23,10 @@ var internals = regexp.MustCompile(`http://node|Post "|Get "|context canceled|de
 // node cannot be set up, for this reason.
 func inException(t *testing.T, w *World, p *Plane, why error) (id string) {
 	t.Helper()
+	w.FailSetUp("login0", why)
 	id = p.Ask(t, 1)
 	p.Until(t, "the cluster is in exception, and its manager in service", func() bool {
-		nodes := p.Nodes(t, id)
-		manager := slices.ContainsFunc(nodes, func(n api.ListNodesNoPagingNodeInfo) bool { return n.HostName == "manager" && n.Status == "running" })
-		for _, n := range nodes {
-			if a := w.Agent(n.Id); n.HostName == "login0" && a != nil {
-				a.FailOn(why)
-			}
-		}
+		manager := slices.ContainsFunc(p.Nodes(t, id), func(n api.ListNodesNoPagingNodeInfo) bool { return n.HostName == "manager" && n.Status == "running" })
 		return manager && p.Describe(t, id).Status == "exception"
 	})
 	return id

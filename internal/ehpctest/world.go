@@ -38,6 +38,7 @@ type World struct {
 	scripts    scriptsFate
 	used       map[string]map[hpc.JobOnNode]hpc.Measurement // by cluster id
 	members    map[string][]hpc.Member                      // by cluster id, as an agent was told last
+	unfit      map[string]error                             // by host name, why agents that start take no plan
 }
 
 // place is where an agent runs.
@@ -63,6 +64,13 @@ func (w *World) Used(clusterID string, m hpc.Measurement) {
 		w.used[clusterID] = map[hpc.JobOnNode]hpc.Measurement{}
 	}
 	w.used[clusterID][hpc.JobOnNode{Job: m.Job, Host: m.Host}] = m
+}
+
+// FailSetUp makes all plans fail on hosts of that name that start from now on.
+func (w *World) FailSetUp(hostname string, why error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.unfit[hostname] = why
 }
 
 // scriptsFate is what becomes of post-install scripts on all nodes.
@@ -97,7 +105,7 @@ func (w *World) scriptsResult() hpc.CommandResult {
 // NewWorld makes a world without anything in it.
 func NewWorld(o provfake.Options) *World {
 	w := &World{agents: map[string]*Agent{}, boots: map[place]string{}, used: map[string]map[hpc.JobOnNode]hpc.Measurement{}, members: map[string][]hpc.Member{}, schedulers: map[string]*schedfake.Fake{},
-		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}, mute: map[string]bool{}}
+		guards: map[string]*fence.Guard{}, onEnd: map[string]func(hpc.Run){}, changed: func() {}, silent: map[string]bool{}, mute: map[string]bool{}, unfit: map[string]error{}}
 	o.OnStart = w.boot
 	w.Machines = provfake.New(o)
 	return w
@@ -106,6 +114,9 @@ func NewWorld(o provfake.Options) *World {
 func (w *World) boot(m provider.Machine, spec provider.Spec) (stop func()) {
 	w.mu.Lock()
 	a := &Agent{world: w, spec: spec, bootID: m.BootID, results: map[string]hpc.CommandResult{}, Files: map[string]string{}}
+	if why := w.unfit[spec.Hostname]; why != nil {
+		a.FailOn(why)
+	}
 	w.agents[m.ID] = a
 	at := place{spec.ClusterID, spec.Hostname}
 	w.boots[at] = m.BootID

@@ -49,13 +49,15 @@ func wrapped(err error) []error {
 // words are those for an error whose own are not for people; what it wraps is looked
 // at by itself.
 func words(err error) (string, bool) {
-	switch err {
-	case context.DeadlineExceeded, os.ErrDeadlineExceeded:
-		return "it took too long", true
-	case context.Canceled:
-		return "it was interrupted", true
-	case io.EOF, io.ErrUnexpectedEOF, net.ErrClosed, io.ErrClosedPipe:
-		return "the connection broke off", true
+	if wrapped(err) == nil {
+		switch {
+		case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
+			return "it took too long", true
+		case errors.Is(err, context.Canceled):
+			return "it was interrupted", true
+		case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, net.ErrClosed), errors.Is(err, io.ErrClosedPipe):
+			return "the connection broke off", true
+		}
 	}
 	switch err := any(err).(type) {
 	case *url.Error:
