@@ -245,10 +245,11 @@ func (p *Plane) Nodes(t testing.TB, clusterID string) []api.ListNodesNoPagingNod
 	return a.Nodes.NodeInfo
 }
 
-// Until waits for something to become true; ten seconds are a failure.
+// Until waits for something to become true; minutes are a failure, however busy the
+// machine is.
 func (p *Plane) Until(t testing.TB, what string, yes func() bool) {
 	t.Helper()
-	deadline, tick := time.After(10*time.Second), time.NewTicker(5*time.Millisecond)
+	deadline, tick := time.After(3*time.Minute), time.NewTicker(5*time.Millisecond)
 	defer tick.Stop()
 	for !yes() {
 		select {

@@ -263,7 +263,7 @@ func TestStrangersAreFewAndShort(t *testing.T) {
 		conn, err := net.Dial("tcp", w.address)
 		w.must(err)
 		defer conn.Close()
-		w.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
+		w.must(conn.SetDeadline(time.Now().Add(time.Minute)))
 		if _, err := io.ReadFull(conn, make([]byte, 4)); err != nil { // the gateway's first word
 			t.Fatal(err)
 		}
@@ -272,12 +272,12 @@ func TestStrangersAreFewAndShort(t *testing.T) {
 	conn, err := net.Dial("tcp", w.address)
 	w.must(err)
 	defer conn.Close()
-	w.must(conn.SetDeadline(time.Now().Add(10 * time.Second)))
+	w.must(conn.SetDeadline(time.Now().Add(time.Minute)))
 	if n, err := conn.Read(make([]byte, 1)); err == nil {
 		t.Errorf("one more is greeted (%d)", n)
 	}
 	waiting[0].Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		client, _, err := w.dial("lovelace@lab", ssh.Password(password))
 		if err == nil {
@@ -309,7 +309,7 @@ func TestOneAccountLeavesRoomForOthers(t *testing.T) {
 		t.Errorf("another account: %v", err)
 	}
 	all[0].Close()
-	deadline := time.Now().Add(10 * time.Second)
+	deadline := time.Now().Add(time.Minute)
 	for {
 		if _, err = w.run(w.login("lovelace@lab"), "id"); err == nil {
 			return

@@ -11,7 +11,7 @@ import (
 )
 
 // noticeLimit is how long a node's death may go unnoticed.
-const noticeLimit = 5 * time.Second
+const noticeLimit = time.Minute
 
 // TestANodeThatDiesIsMadeAnew kills nodes' inits, as the host's kernel would
 // for want of memory.

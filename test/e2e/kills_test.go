@@ -19,7 +19,7 @@ const (
 	goOn = 1500 * time.Millisecond
 	// settleLimit is how long it may take until every job of a round has ended and
 	// the cluster takes new ones.
-	settleLimit = 90 * time.Second
+	settleLimit = 5 * time.Minute
 )
 
 // victim is what gets killed.

@@ -105,7 +105,7 @@ func TestPeopleLogIn(t *testing.T) {
 			t.Fatal("nothing was started")
 		}
 		c.Do(t, &api.DeleteUsersRequest{ClusterId: c.ID, User: []api.DeleteUsersRequestUser{{Name: sophie.Name}}}, nil)
-		rig.Until(t, "it has ended", 10*time.Second, func() bool { return c.Shell(t, "login0", count) == "0" })
+		rig.Until(t, "it has ended", time.Minute, func() bool { return c.Shell(t, "login0", count) == "0" })
 		if _, status := in.ehpc(t, "true"); status != 0 {
 			t.Errorf("another account is outside: exit status %d", status)
 		}

@@ -24,7 +24,7 @@ const (
 	// small cluster runs, so that the jobs start at once.
 	pace = 500 * time.Millisecond
 	// lostLimit is how long a client repeats a request that is not answered.
-	lostLimit = 30 * time.Second
+	lostLimit = 3 * time.Minute
 )
 
 // submission is a job that a client has asked for, and what it was told.

@@ -26,7 +26,7 @@ print "$sum\n"'`
 // measured is what the nodes' agents wrote down of a job, once all of it is final.
 func measured(t *testing.T, c *rig.Cluster, id string, hosts int) (cpu time.Duration, memory int64) {
 	t.Helper()
-	rig.Until(t, "what job "+id+" used is written down", 20*time.Second, func() bool {
+	rig.Until(t, "what job "+id+" used is written down", 2*time.Minute, func() bool {
 		cpu, memory = 0, 0
 		paths, err := filepath.Glob(c.Volume("claims", "usage", "*", id+".*.json"))
 		rig.Must(t, err)
@@ -125,7 +125,7 @@ func TestJobsAreMeasured(t *testing.T) {
 		{"an array", tasks, 2, []string{"tasks.1.out", "tasks.2.out"}},
 	} {
 		var u *rig.Used
-		rig.Until(t, "what is told of the job "+told.what+" is on all of its nodes", 30*time.Second, func() bool {
+		rig.Until(t, "what is told of the job "+told.what+" is on all of its nodes", 2*time.Minute, func() bool {
 			u = c.Describe(t, told.id).Used
 			return u != nil && u.Nodes == told.nodes
 		})

@@ -11,8 +11,8 @@ import (
 
 // Limits of what tests wait for: generous, since the machine may be busy.
 const (
-	ComeUp = 60 * time.Second // a cluster or nodes
-	GoAway = 60 * time.Second
+	ComeUp = 5 * time.Minute // a cluster or nodes
+	GoAway = 5 * time.Minute
 )
 
 // Cluster is a cluster of a service under test.

@@ -14,7 +14,7 @@ import (
 )
 
 // insideLimit bounds a command in a node.
-const insideLimit = 60 * time.Second
+const insideLimit = 5 * time.Minute
 
 // Inside runs a command as root in a node, past the service and the node's
 // agent, and returns its output without the last line's end. It must exit with 0.

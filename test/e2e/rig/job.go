@@ -138,7 +138,7 @@ func (c *Cluster) evidence(t testing.TB, job api.ListJobsJobInfo) string {
 }
 
 // jobLimit is how long a job of a test may take to come into a state.
-const jobLimit = 60 * time.Second
+const jobLimit = 5 * time.Minute
 
 var ended = []string{"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "NODE_FAIL", "OUT_OF_MEMORY"}
 

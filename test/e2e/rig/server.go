@@ -30,7 +30,7 @@ type Server struct {
 }
 
 // startLimit bounds the start of a service on an image that is there.
-const startLimit = 30 * time.Second
+const startLimit = 3 * time.Minute
 
 // Start runs a service until the test is over. Then it must have no clusters
 // left, end by itself when asked to, and leave nothing on the host.
@@ -161,7 +161,7 @@ func (s *Server) end(t testing.TB) {
 
 func (s *Server) term(t testing.TB) {
 	Must(t, s.cmd.Process.Signal(syscall.SIGTERM))
-	limit := time.NewTimer(15 * time.Second)
+	limit := time.NewTimer(2 * time.Minute)
 	defer limit.Stop()
 	select {
 	case err := <-s.ended:

@@ -52,7 +52,7 @@ func (c *Cluster) Invoke(t testing.TB, q *api.InvokeShellCommandRequest) string 
 // Results waits for a command's end and returns its results by hostname.
 func (c *Cluster) Results(t testing.TB, command string) map[string]Result {
 	t.Helper()
-	Until(t, "the command has ended", 90*time.Second, func() bool {
+	Until(t, "the command has ended", 5*time.Minute, func() bool {
 		var a api.ListInvocationStatusResponse
 		c.Do(t, &api.ListInvocationStatusRequest{ClusterId: c.ID, CommandId: command}, &a)
 		return a.InvokeStatus != "Running"
