@@ -53,6 +53,18 @@ func machine(host string) func(*testing.T, *stream, map[string]string) {
 // EHPC_SOAK_ROUNDS says how often each victim is killed.
 func TestEveryJobRunsOnceWhateverIsKilled(t *testing.T) {
 	t.Parallel()
+	killEach(t, rounds(t, 3))
+}
+
+// TestEveryJobRunsOnceBesideOtherWork kills while the machine is busy with other
+// work. No other test runs beside it.
+func TestEveryJobRunsOnceBesideOtherWork(t *testing.T) {
+	rig.KeepBusy(t, 4)
+	killEach(t, rounds(t, 2))
+}
+
+// killEach kills every victim in rounds, each on a cluster of its own.
+func killEach(t *testing.T, rounds int) {
 	base, _ := seed(t)
 	seen := make([]summary, len(victims))
 	t.Cleanup(func() { // after all of them
@@ -67,7 +79,7 @@ func TestEveryJobRunsOnceWhateverIsKilled(t *testing.T) {
 			h.Write([]byte(v.name))
 			k := newKilling(t, v, rand.New(rand.NewPCG(base, h.Sum64())))
 			defer func() { seen[i] = k.seen }()
-			for n := range rounds(t) {
+			for n := range rounds {
 				k.round(t, n)
 			}
 			k.stillTrue(t)
@@ -76,12 +88,12 @@ func TestEveryJobRunsOnceWhateverIsKilled(t *testing.T) {
 	}
 }
 
-// rounds is how often each victim is killed.
-func rounds(t *testing.T) int {
+// rounds is how often each victim is killed, unless the environment says it.
+func rounds(t *testing.T, otherwise int) int {
 	t.Helper()
 	text := os.Getenv("EHPC_SOAK_ROUNDS")
 	if text == "" {
-		return 3
+		return otherwise
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 1 {
