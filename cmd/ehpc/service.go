@@ -132,7 +132,7 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 		return err
 	}
 	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: passwords, Fits: machines.Fits, Reclaims: true,
-		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, ScalePlan: control.ScalePlan, VolumeSize: machines.VolumeSize, Version: release, Home: who.home, Holder: holder, Log: log,
+		Wake: control.Wake, Submitted: control.Submitted, UpToDate: control.UpToDate, Informed: control.Informed, ScalePlan: control.ScalePlan, VolumeSize: machines.VolumeSize, Version: release, Home: who.home, Holder: holder, Log: log,
 		Images: func() ([]action.Image, error) { return []action.Image{listed(img)}, nil }}
 	var loops sync.WaitGroup
 	ctx, stop := context.WithCancelCause(ctx)

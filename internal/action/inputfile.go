@@ -58,7 +58,7 @@ func (s *Service) bringInputFile(ctx context.Context, manager *store.Node, spec 
 	if err != nil {
 		return badJob("InputFileUrl", "%v", err)
 	}
-	file := link.AccountFile{Account: spec.Account, Path: path.Join(spec.Dir, name), Content: content}
+	file := link.AccountFile{Account: spec.Account, UID: spec.UID, Path: path.Join(spec.Dir, name), Content: content}
 	err = s.Links.Node(manager.ID).WriteFile(ctx, file)
 	if errors.Is(err, link.ErrDenied) {
 		return badJob("InputFileUrl", "the file cannot be put at %s: %v", file.Path, err)

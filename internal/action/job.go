@@ -26,7 +26,7 @@ func (s *Service) CreateJobFile(ctx context.Context, q *api.CreateJobFileRequest
 	if err != nil {
 		return nil, err
 	}
-	file := link.AccountFile{Account: account.Name, Path: strings.TrimPrefix(q.TargetFile, "~/"), Content: []byte(q.Content)}
+	file := link.AccountFile{Account: account.Name, UID: account.UID, Path: strings.TrimPrefix(q.TargetFile, "~/"), Content: []byte(q.Content)}
 	if err := s.Links.Node(node.ID).WriteFile(ctx, file); errors.Is(err, link.ErrDenied) {
 		return nil, api.InvalidParams.Errorf("cannot create a job file: TargetFile %q: %v", q.TargetFile, err)
 	} else if err != nil {
@@ -63,6 +63,8 @@ func (s *Service) actAs(ctx context.Context, tx store.Tx, clusterID, user, passw
 // unreachable tells a caller that a node or its scheduler could not do it now.
 func (s *Service) unreachable(err error, attempt string) error {
 	switch {
+	case errors.Is(err, hpc.ErrUnknownAccount):
+		return api.ServiceUnavailable.Errorf("cannot %s: the cluster's manager does not know the account yet; try again: %w", attempt, err)
 	case errors.Is(err, link.ErrAbsent), errors.Is(err, scheduler.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
 		return api.ManagerNotFound.Errorf("cannot %s: the manager does not answer now; try again: %w", attempt, err)
 	}

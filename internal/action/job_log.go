@@ -37,7 +37,8 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 	if task == "" && isArray(j) {
 		return nil, api.InvalidParams.Errorf("cannot %s: JobId: %s is an array, whose tasks have files of their own; name one, such as %s_%d", attempt, j.PublicID, j.PublicID, firstTask(j))
 	}
-	if _, err := tx.Account(ctx, c.ID, j.Owner); errors.Is(err, store.ErrNotFound) {
+	owner, err := tx.Account(ctx, c.ID, j.Owner)
+	if errors.Is(err, store.ErrNotFound) {
 		return nil, api.ObjectNotFound.Errorf("cannot %s: JobId: job %s is of %s, which is no account of cluster %s", attempt, j.PublicID, j.Owner, c.ID)
 	} else if err != nil {
 		return nil, err
@@ -54,7 +55,7 @@ func (s *Service) GetJobLog(ctx context.Context, q *api.GetJobLogRequest) (*api.
 		if path == "" {
 			return "", nil // not known before the scheduler has shown the job
 		}
-		text, err := s.Links.Node(manager.ID).ReadFile(ctx, link.AccountPart{Account: j.Owner, Path: path, Offset: offset, Size: size})
+		text, err := s.Links.Node(manager.ID).ReadFile(ctx, link.AccountPart{Account: j.Owner, UID: owner.UID, Path: path, Offset: offset, Size: size})
 		if errors.Is(err, link.ErrDenied) {
 			return "", api.InvalidParams.Errorf("cannot %s: JobId: %s is no plain file that %s can read inside its home", attempt, path, j.Owner)
 		} else if err != nil {

@@ -52,7 +52,7 @@ func (s *Service) checkJobPaths(ctx context.Context, manager *store.Node, q *api
 func jobPaths(q *api.SubmitJobRequest, spec hpc.JobSpec) (p link.JobPaths, params map[string]string) {
 	home := "/home/" + spec.Account
 	params = map[string]string{}
-	p.Account = spec.Account
+	p.Account, p.UID = spec.Account, spec.UID
 	if spec.Dir != home && !strings.Contains(spec.Dir, "%") {
 		p.Dir, params[spec.Dir] = spec.Dir, "PackagePath"
 	}

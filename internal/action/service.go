@@ -49,6 +49,7 @@ type Service struct {
 	Wake       func()                                                              // wakes the reconcilers
 	Submitted  func()                                                              // wakes the one that releases jobs
 	UpToDate   func(ctx context.Context, clusterID string) (bool, error)           // whether the nodes that can be reached match the rows
+	Informed   func(ctx context.Context, clusterID string) (bool, error)           // whether the nodes that can be reached know the accounts
 	ScalePlan  func(ctx context.Context, clusterID string) (hpc.ScalePlan, error)  // what auto scaling would do now
 	VolumeSize func(ctx context.Context, clusterID string) (hpc.VolumeSize, error) // what its volume holds, as far as it comes in time
 	Version    string                                                              // of this program
@@ -137,26 +138,33 @@ func (s *Service) fits(ctx context.Context, more []hpc.InstanceType) error {
 // spreadLimit is how long a call may last that waits for its change to reach the nodes.
 const spreadLimit = 2 * time.Second
 
-// spread waits until a change that was committed has reached the cluster's
-// nodes, so that a caller who goes on at once finds it there. A node that takes
-// longer gets it later by itself.
+// spread waits until a change of queues that was committed has reached the
+// cluster's nodes, so that a caller who goes on at once finds it there. A node
+// that takes longer gets it later by itself, and a job that is refused meanwhile
+// for want of it is to be tried again, see refused.
 func (s *Service) spread(ctx context.Context, clusterID string, begun time.Time) {
+	err := spreading(ctx, begun, func(ctx context.Context) (bool, error) { return s.UpToDate(ctx, clusterID) })
+	if err != nil {
+		s.Log.Warn("cannot tell whether a change has reached the nodes", "cluster", clusterID, "err", err)
+	}
+}
+
+// spreading asks again and again, until the limit, whether a change is there.
+func spreading(ctx context.Context, begun time.Time, there func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithDeadline(ctx, begun.Add(spreadLimit))
 	defer cancel()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		there, err := s.UpToDate(ctx, clusterID)
-		if err != nil && ctx.Err() == nil {
-			s.Log.Warn("cannot tell whether a change has reached the nodes", "cluster", clusterID, "err", err)
-		}
-		if there || err != nil {
-			return
+		if yes, err := there(ctx); yes || ctx.Err() != nil {
+			return nil
+		} else if err != nil {
+			return err
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			return
+			return nil
 		}
 	}
 }

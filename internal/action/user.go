@@ -69,7 +69,7 @@ func (s *Service) AddUsers(ctx context.Context, q *api.AddUsersRequest) (*api.Ad
 		return &api.AddUsersResponse{}, nil
 	})
 	if err == nil {
-		s.spread(ctx, q.ClusterId, now)
+		s.inform(ctx, q.ClusterId, now)
 	}
 	return answer, err
 }

@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 )
 
@@ -30,7 +31,7 @@ const accountFileLimit = 16 << 20
 // helper with the account's credentials writes below it, so that neither a
 // link nor a permission of the agent's lets it out.
 func (a *Agent) WriteFile(ctx context.Context, file link.AccountFile) error {
-	u, err := a.files.user(file.Account)
+	u, err := a.account(ctx, hpc.AccountID{Name: file.Account, UID: file.UID})
 	if err != nil {
 		return fmt.Errorf("cannot write for %s: %w", file.Account, err)
 	}

@@ -13,13 +13,14 @@ import (
 	"syscall"
 	"time"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 )
 
 // ReadFile implements link.Node. As with WriteFile, a helper with the account's
 // credentials reads below its home, through no link that leaves it.
 func (a *Agent) ReadFile(ctx context.Context, part link.AccountPart) ([]byte, error) {
-	u, err := a.files.user(part.Account)
+	u, err := a.account(ctx, hpc.AccountID{Name: part.Account, UID: part.UID})
 	if err != nil {
 		return nil, fmt.Errorf("cannot read for %s: %w", part.Account, err)
 	}

@@ -49,6 +49,7 @@ type Agent struct {
 	ended    chan struct{} // a command has, since Watch looked last
 	runs     chan struct{} // a job's run has begun or ended, likewise
 
+	accounts roster
 	applying sync.Mutex // one plan at a time
 	mu       sync.Mutex
 	last     applied

@@ -21,16 +21,12 @@ func (a *Agent) apply(ctx context.Context, plan hpc.NodePlan) error {
 	if engine == nil {
 		return fmt.Errorf("this agent knows no scheduler %q", plan.Scheduler)
 	}
+	accounts := hpc.AccountsOrder{Accounts: plan.Accounts, Homes: plan.Self.KeepsHomes(), Turn: plan.Turn}
+	if err := a.SetAccounts(ctx, accounts); err != nil {
+		return err
+	}
 	if _, err := a.putAll(identityFiles(plan)); err != nil {
 		return err
-	}
-	if err := a.evict(plan.Accounts); err != nil {
-		return err
-	}
-	if keepsHomes(plan.Self) {
-		if err := a.makeHomes(plan.Accounts); err != nil {
-			return err
-		}
 	}
 	if err := a.setRootPassword(plan.Root.PasswordHash); err != nil {
 		return err

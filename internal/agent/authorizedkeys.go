@@ -12,6 +12,7 @@ import (
 	"syscall"
 	"time"
 
+	"ehpc/internal/hpc"
 	"ehpc/internal/link"
 )
 
@@ -20,10 +21,10 @@ const authorizedKeysLimit = 64 << 10
 
 // AuthorizedKeys implements link.Node. As with ReadFile a helper with the
 // account's credentials reads the file.
-func (a *Agent) AuthorizedKeys(ctx context.Context, account string) ([]byte, error) {
-	u, err := a.files.user(account)
+func (a *Agent) AuthorizedKeys(ctx context.Context, account hpc.AccountID) ([]byte, error) {
+	u, err := a.account(ctx, account)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the keys of %s: %w", account, err)
+		return nil, fmt.Errorf("cannot read the keys of %s: %w", account.Name, err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
@@ -35,7 +36,7 @@ func (a *Agent) AuthorizedKeys(ctx context.Context, account string) ([]byte, err
 	helper.Stderr = &reason
 	keys, err := helper.Output()
 	if err != nil {
-		return nil, fmt.Errorf("cannot read the keys of %s: %w: %s", account, err, bytes.TrimSpace(reason.Bytes()))
+		return nil, fmt.Errorf("cannot read the keys of %s: %w: %s", account.Name, err, bytes.TrimSpace(reason.Bytes()))
 	}
 	return keys, nil
 }

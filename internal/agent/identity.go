@@ -13,14 +13,20 @@ import (
 	"ehpc/internal/scheduler"
 )
 
-// identityFiles say who the node, its neighbours and the accounts are.
+// identityFiles say who the node and its neighbours are.
 func identityFiles(plan hpc.NodePlan) []scheduler.File {
 	return []scheduler.File{
 		{Path: "/etc/hostname", Content: []byte(plan.Self.Hostname + "\n"), Mode: 0o644},
 		{Path: "/etc/hosts", Content: hosts(plan.Members), Mode: 0o644},
-		{Path: "/var/lib/extrausers/group", Content: groups(plan.Accounts), Mode: 0o644},
-		{Path: "/var/lib/extrausers/passwd", Content: passwd(plan.Accounts), Mode: 0o644},
-		{Path: "/var/lib/extrausers/shadow", Content: shadow(plan.Accounts), Mode: 0o640, Owner: "root:shadow"},
+	}
+}
+
+// accountFiles say who the accounts are.
+func accountFiles(accounts []hpc.Account) []scheduler.File {
+	return []scheduler.File{
+		{Path: "/var/lib/extrausers/group", Content: groups(accounts), Mode: 0o644},
+		{Path: "/var/lib/extrausers/passwd", Content: passwd(accounts), Mode: 0o644},
+		{Path: "/var/lib/extrausers/shadow", Content: shadow(accounts), Mode: 0o640, Owner: "root:shadow"},
 	}
 }
 
@@ -64,11 +70,6 @@ func groups(accounts []hpc.Account) []byte {
 	fmt.Fprintf(&b, "%s:x:%d:%s\n", hpc.UsersName, hpc.UsersGID, strings.Join(members[hpc.UsersName], ","))
 	fmt.Fprintf(&b, "%s:x:%d:%s\n", hpc.WheelName, hpc.WheelGID, strings.Join(members[hpc.WheelName], ","))
 	return b.Bytes()
-}
-
-// keepsHomes tells whether the member makes the homes, which all nodes share.
-func keepsHomes(m hpc.Member) bool {
-	return m.HasRole(hpc.RoleManager) || m.HasRole(hpc.RoleAccount) || m.HasRole(hpc.RoleLogin)
 }
 
 // makeHomes makes the homes that are missing. One that was made and not handed

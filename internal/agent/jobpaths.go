@@ -24,7 +24,7 @@ const scriptLimit = 1 << 20
 
 // JobPaths implements link.Node: a helper with the account's credentials looks.
 func (a *Agent) JobPaths(ctx context.Context, paths link.JobPaths) (faults link.JobFaults, err error) {
-	u, err := a.files.user(paths.Account)
+	u, err := a.accountNow(hpc.AccountID{Name: paths.Account, UID: paths.UID})
 	if err != nil {
 		return faults, fmt.Errorf("cannot look for %s: %w", paths.Account, err)
 	}

@@ -15,6 +15,7 @@ func (a *Agent) SchedulerHandler() http.Handler {
 		handlers[engine] = scheduler.Handler(&fence.Guard{
 			Driver:  engine.Driver(),
 			Journal: a.opts.Journal,
+			Knows:   a.Knows,
 			Wrap: func(token, script string) (string, error) {
 				return fence.Wrap(a.opts.Program, name, token, script)
 			},

@@ -25,6 +25,7 @@ type applied struct {
 const appliedPath = "/var/lib/ehpc/applied.json"
 
 func appliedFrom(plan hpc.NodePlan) applied {
+	plan.Turn = hpc.Turn{}
 	text, err := json.Marshal(plan)
 	if err != nil {
 		panic(err) // plain data always marshals

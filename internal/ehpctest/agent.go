@@ -34,6 +34,11 @@ type Agent struct {
 	lacking   []string // directories that are not there
 	sessions  int
 	ails      func(*hpc.NodeHealth)
+	refuses   error         // every order of accounts
+	turn      hpc.Turn      // of the accounts
+	changed   chan struct{} // closed when the accounts change
+	holds     chan struct{} // plans wait until it is closed; nil for none
+	stopped   chan struct{} // closed when a stopped agent goes on; nil of one that runs
 }
 
 var _ link.Node = (*Agent)(nil)
@@ -66,7 +71,20 @@ func (a *Agent) applied(r hpc.Role) bool {
 }
 
 // Apply takes the plan; a compute node's daemon registers with the scheduler.
-func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
+func (a *Agent) Apply(ctx context.Context, plan hpc.NodePlan) error {
+	if err := a.runs(ctx); err != nil {
+		return err
+	}
+	a.mu.Lock()
+	holds := a.holds
+	a.mu.Unlock()
+	if holds != nil {
+		select {
+		case <-holds:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	plan.Members = a.world.shared(plan.ClusterID, plan.Members)
 	a.mu.Lock()
 	err := a.fail
@@ -74,6 +92,8 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 		a.fail = nil
 	}
 	if err == nil {
+		a.setAccounts(plan.Turn, plan.Accounts)
+		plan.Accounts = a.plan.Accounts
 		a.plan = plan
 		a.plans++
 	}
@@ -88,21 +108,30 @@ func (a *Agent) Apply(_ context.Context, plan hpc.NodePlan) error {
 }
 
 // Rejoin registers a compute node with the scheduler again.
-func (a *Agent) Rejoin(context.Context) error {
+func (a *Agent) Rejoin(ctx context.Context) error {
+	if err := a.runs(ctx); err != nil {
+		return err
+	}
 	plan, _ := a.Plan()
 	a.world.SchedulerOf(plan.ClusterID).AddNodeTo(plan.Self.Queue, plan.Self.Hostname, plan.Self.Cores)
 	return nil
 }
 
 // State reports on the node.
-func (a *Agent) State(context.Context) (hpc.NodeState, error) {
+func (a *Agent) State(ctx context.Context) (hpc.NodeState, error) {
+	if err := a.runs(ctx); err != nil {
+		return hpc.NodeState{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return hpc.NodeState{BootID: a.bootID, Sessions: a.sessions}, nil
 }
 
 // Health finds the node sound, but for what Ail says.
-func (a *Agent) Health(context.Context) (hpc.NodeHealth, error) {
+func (a *Agent) Health(ctx context.Context) (hpc.NodeHealth, error) {
+	if err := a.runs(ctx); err != nil {
+		return hpc.NodeHealth{}, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	h := hpc.NodeHealth{Clock: time.Now(),
@@ -133,7 +162,10 @@ const Endless = "sleep infinity"
 
 // StartCommand "runs" a command at once: it prints the command itself, and ends
 // as "exit N" says.
-func (a *Agent) StartCommand(_ context.Context, cmd hpc.Command) error {
+func (a *Agent) StartCommand(ctx context.Context, cmd hpc.Command) error {
+	if err := a.runs(ctx); err != nil {
+		return err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if _, ran := a.results[cmd.ID]; ran && len(cmd.Files) > 0 {
@@ -171,7 +203,10 @@ func (a *Agent) CommandResult(_ context.Context, id string) (hpc.CommandResult, 
 }
 
 // WriteFile keeps the file in memory; what leaves the home is refused.
-func (a *Agent) WriteFile(_ context.Context, f link.AccountFile) error {
+func (a *Agent) WriteFile(ctx context.Context, f link.AccountFile) error {
+	if err := a.Knows(ctx, hpc.AccountID{Name: f.Account, UID: f.UID}); err != nil {
+		return err
+	}
 	home := "/home/" + f.Account + "/"
 	if strings.Contains(f.Path, "..") || strings.HasPrefix(f.Path, "/") && !strings.HasPrefix(f.Path, home) {
 		return fmt.Errorf("%w: it is not inside %s", link.ErrDenied, home)
@@ -200,7 +235,10 @@ func (a *Agent) Keep(name, content string) {
 }
 
 // ReadFile reads what was kept.
-func (a *Agent) ReadFile(_ context.Context, part link.AccountPart) ([]byte, error) {
+func (a *Agent) ReadFile(ctx context.Context, part link.AccountPart) ([]byte, error) {
+	if err := a.Knows(ctx, hpc.AccountID{Name: part.Account, UID: part.UID}); err != nil {
+		return nil, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	content := a.Files[part.Account+" "+part.Path]
@@ -230,10 +268,13 @@ func (a *Agent) JobPaths(_ context.Context, p link.JobPaths) (f link.JobFaults, 
 }
 
 // AuthorizedKeys reads what was kept as the account's file of keys.
-func (a *Agent) AuthorizedKeys(_ context.Context, account string) ([]byte, error) {
+func (a *Agent) AuthorizedKeys(ctx context.Context, account hpc.AccountID) ([]byte, error) {
+	if err := a.Knows(ctx, account); err != nil {
+		return nil, err
+	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	return []byte(a.Files[account+" .ssh/authorized_keys"]), nil
+	return []byte(a.Files[account.Name+" .ssh/authorized_keys"]), nil
 }
 
 // Measurements tells what Used said was used on the cluster's nodes.

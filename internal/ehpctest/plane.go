@@ -100,7 +100,7 @@ func Start(t testing.TB, w *World, o Options) *Plane {
 	}
 	w.mu.Unlock()
 	service := &action.Service{Store: db, Config: conf, Links: reach, Passwords: auth.NewPasswords(),
-		Fits: w.Machines.Fits, Reclaims: true, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, ScalePlan: ctl.ScalePlan, VolumeSize: w.Machines.VolumeSize, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
+		Fits: w.Machines.Fits, Reclaims: true, Wake: ctl.Wake, Submitted: ctl.Submitted, UpToDate: ctl.UpToDate, Informed: ctl.Informed, ScalePlan: ctl.ScalePlan, VolumeSize: w.Machines.VolumeSize, Version: "1.0.0", Home: o.Home, Log: log, Images: images}
 	if db.Shared() && !o.Paused {
 		service.Holder = ctl.Holder
 	}

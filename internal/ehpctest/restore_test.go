@@ -198,6 +198,10 @@ func (p *Plane) fillStore(t *testing.T, w *World) {
 	p.Until(t, "its notice is noted", func() bool { return p.told(t, id, "compute001", "is taken back") })
 	w.agentOf(t, p, id, "compute000").Ail(func(h *hpc.NodeHealth) { h.Disks[0].Free = 0 })
 	p.Until(t, "the other is sick", func() bool { return p.told(t, id, "compute000", "is drained") })
+	p.refuseAccounts(t, w, id, "login0")
+	if err := call(t, p, "ModifyUserPasswords", "ClusterId", id, "User.1.Name", "worker", "User.1.Password", password); codeOf(t, err) != "ServiceUnavailable" {
+		t.Errorf("a node that cannot be told: %v", err)
+	}
 	do("SetBudget", "Limit", "0", "LimitAction", "hold new jobs")
 	p.Until(t, "the budget is reached", func() bool { return p.told(t, id, "budget", "is reached") })
 	must(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {

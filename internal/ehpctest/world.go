@@ -185,7 +185,10 @@ func (w *World) GuardOf(clusterID string) *fence.Guard {
 // the nodes' agents would let them. It needs w.mu.
 func (w *World) guard(clusterID string, s *schedfake.Fake) {
 	journal := fence.Open(filepath.Join(w.volumes, clusterID, "claims"))
-	w.guards[clusterID] = &fence.Guard{Driver: s, Journal: journal}
+	w.guards[clusterID] = &fence.Guard{Driver: s, Journal: journal,
+		Knows: func(ctx context.Context, account hpc.AccountID) error {
+			return w.managerOf(clusterID).Knows(ctx, account)
+		}}
 	processes := 0
 	s.Guarded(schedfake.Fence{
 		Claim: func(run hpc.Run, uid int) (hpc.Run, string, int) {
@@ -286,7 +289,7 @@ func (l links) Scheduler(nodeID string) scheduler.Scheduler {
 		if l.world.isSilent(a.spec.ClusterID) {
 			return silent{l.world.GuardOf(a.spec.ClusterID)}
 		}
-		return l.world.GuardOf(a.spec.ClusterID)
+		return held{l.world.GuardOf(a.spec.ClusterID), a}
 	}
 	down := schedfake.New()
 	down.Stop()
@@ -296,7 +299,9 @@ func (l links) Scheduler(nodeID string) scheduler.Scheduler {
 // absent is a node whose agent is not connected.
 type absent struct{}
 
-func (absent) Apply(context.Context, hpc.NodePlan) error { return link.ErrAbsent }
+func (absent) Apply(context.Context, hpc.NodePlan) error            { return link.ErrAbsent }
+func (absent) SetAccounts(context.Context, hpc.AccountsOrder) error { return link.ErrAbsent }
+func (absent) Knows(context.Context, hpc.AccountID) error           { return link.ErrAbsent }
 func (absent) State(context.Context) (hpc.NodeState, error) {
 	return hpc.NodeState{}, link.ErrAbsent
 }
@@ -314,8 +319,10 @@ func (absent) ReadFile(context.Context, link.AccountPart) ([]byte, error) {
 func (absent) JobPaths(context.Context, link.JobPaths) (link.JobFaults, error) {
 	return link.JobFaults{}, link.ErrAbsent
 }
-func (absent) AuthorizedKeys(context.Context, string) ([]byte, error) { return nil, link.ErrAbsent }
-func (absent) Rejoin(context.Context) error                           { return link.ErrAbsent }
+func (absent) AuthorizedKeys(context.Context, hpc.AccountID) ([]byte, error) {
+	return nil, link.ErrAbsent
+}
+func (absent) Rejoin(context.Context) error { return link.ErrAbsent }
 func (absent) Measurements(context.Context, ...hpc.JobOnNode) ([]hpc.Measurement, error) {
 	return nil, link.ErrAbsent
 }

@@ -22,6 +22,10 @@ type Guard struct {
 	Journal *Journal
 	// Wrap makes a job's script claim its run; nil where scripts are not run.
 	Wrap func(token, script string) (string, error)
+	// Knows waits for this node to know an account, see link.Node; nil where it
+	// needs to know none. A controller may take a job of one that it does not know,
+	// for somebody else's.
+	Knows func(context.Context, hpc.AccountID) error
 
 	submitting locks
 	mu         sync.Mutex
@@ -46,6 +50,11 @@ func (g *Guard) Submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
 func (g *Guard) submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
 	if !tokenPattern.MatchString(spec.Token) {
 		return "", fmt.Errorf("%w: %.80q is not a token", scheduler.ErrRejected, spec.Token)
+	}
+	if g.Knows != nil {
+		if err := g.Knows(ctx, hpc.AccountID{Name: spec.Account, UID: spec.UID}); err != nil {
+			return "", err
+		}
 	}
 	if g.Wrap != nil {
 		script, err := g.Wrap(spec.Token, spec.Script)

@@ -55,6 +55,7 @@ func (d *door) config(ctx context.Context) *ssh.ServerConfig {
 type who struct {
 	cluster *store.Cluster // nil if there is none
 	name    string
+	uid     int
 	hash    string // "" without a password
 	key     string // root's, "" for none
 }
@@ -101,7 +102,7 @@ func (g *Gateway) find(ctx context.Context, user string) (who, error) {
 		w.cluster = nil
 		return w, nil
 	}
-	w.hash = account.PasswordHash
+	w.uid, w.hash = account.UID, account.PasswordHash
 	return w, err
 }
 
@@ -186,7 +187,7 @@ func (g *Gateway) keysOf(ctx context.Context, w who) [][]byte {
 	if err != nil {
 		return nil
 	}
-	text, err := g.Nodes.Node(node.ID).AuthorizedKeys(ctx, w.name)
+	text, err := g.Nodes.Node(node.ID).AuthorizedKeys(ctx, hpc.AccountID{Name: w.name, UID: w.uid})
 	if err != nil {
 		g.Log.Info("an account's keys are not used", "cluster", w.cluster.ID, "account", w.name, "err", err)
 		return nil

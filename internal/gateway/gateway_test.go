@@ -365,6 +365,14 @@ func TestANodeThatIsNotTheOne(t *testing.T) {
 			t.Errorf("the log says %q", lines)
 		}
 	})
+	t.Run("a node that does not know the account yet is not asked to let it in", func(t *testing.T) {
+		w.node.is(func() { w.node.ignorant = true })
+		defer w.node.is(func() { w.node.ignorant = false })
+		_, err := w.run(w.login("lovelace@lab"), "id")
+		if err == nil || !strings.Contains(err.Error(), "does not know the account yet; try again") {
+			t.Errorf("got %v", err)
+		}
+	})
 	t.Run("at a server that does not run the cluster the guest is told where to log in", func(t *testing.T) {
 		w.node.is(func() { w.node.gone = true })
 		w.gateway.Holder = func(context.Context, string) (bool, *store.Lease, error) {

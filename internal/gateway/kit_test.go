@@ -139,10 +139,11 @@ type fakeNode struct {
 	listener  net.Listener
 	seen      chan string // what sessions were asked for
 
-	mu   sync.Mutex
-	keys string // the authorized_keys of lovelace
-	gone bool   // its agent is away
-	host string // the node that it says it is
+	mu       sync.Mutex
+	keys     string // the authorized_keys of lovelace
+	gone     bool   // its agent is away
+	ignorant bool   // it knows no account yet
+	host     string // the node that it says it is
 }
 
 func (f *fakeNode) open(host string) {
@@ -189,11 +190,20 @@ func (f *fakeNode) DialSSH(ctx context.Context, nodeID string) (net.Conn, error)
 	return new(net.Dialer).DialContext(ctx, "tcp", f.listener.Addr().String())
 }
 
-func (a agent) AuthorizedKeys(_ context.Context, account string) ([]byte, error) {
+func (a agent) Knows(_ context.Context, account hpc.AccountID) error {
+	a.f.mu.Lock()
+	defer a.f.mu.Unlock()
+	if a.f.ignorant {
+		return fmt.Errorf("%w: %s", hpc.ErrUnknownAccount, account.Name)
+	}
+	return nil
+}
+
+func (a agent) AuthorizedKeys(_ context.Context, account hpc.AccountID) ([]byte, error) {
 	f := a.f
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if account != "lovelace" {
+	if account.Name != "lovelace" {
 		return nil, nil
 	}
 	return []byte(f.keys), nil

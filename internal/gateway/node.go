@@ -70,6 +70,11 @@ func (g *Gateway) admit(ctx context.Context, p *ssh.Permissions, source string) 
 	if err != nil {
 		return nil, err
 	}
+	if name != hpc.RootName {
+		if err := g.Nodes.Node(node.ID).Knows(ctx, hpc.AccountID{Name: name, UID: w.uid}); err != nil {
+			return nil, fmt.Errorf("cannot tell whether %s knows %s: %w", node.Hostname, name, err)
+		}
+	}
 	now := time.Now()
 	signer, err := g.Authority.User(clusterID, name, name+" from "+source, now)
 	if err != nil {

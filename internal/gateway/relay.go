@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/crypto/ssh"
+
+	"ehpc/internal/hpc"
 )
 
 // host serves a guest: it connects to the node once, calls admitted, and joins
@@ -62,6 +64,9 @@ func turnAway(channels <-chan ssh.NewChannel, reason string) {
 func sayTo(err error) string {
 	if errors.Is(err, errNoLogin) || errors.Is(err, errElsewhere) || errors.Is(err, errRefused) {
 		return err.Error()
+	}
+	if errors.Is(err, hpc.ErrUnknownAccount) {
+		return "the login node does not know the account yet; try again"
 	}
 	return "the login node cannot be reached now; try again"
 }

@@ -75,6 +75,7 @@ type NodePlan struct {
 	Members     []Member // every node of the cluster with an address, Self included
 	Queues      []Queue
 	Accounts    []Account
+	Turn        Turn    // of the accounts
 	Secrets     Secrets // JWTKey is empty except on the manager
 	SSH         SSHKeys
 	Root        RootLogin // empty except on login nodes

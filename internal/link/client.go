@@ -27,6 +27,7 @@ var kinds = rpc.Kinds{
 	"absent":          ErrAbsent,
 	"unknown_command": ErrUnknownCommand,
 	"denied":          ErrDenied,
+	"unknown_account": hpc.ErrUnknownAccount,
 }
 
 // nothing is the question or answer of a call that has none.
@@ -49,6 +50,16 @@ func (c *Client) call(ctx context.Context, limit time.Duration, path string, in,
 // Apply implements Node.
 func (c *Client) Apply(ctx context.Context, plan hpc.NodePlan) error {
 	return c.call(ctx, applyTimeout, "apply", plan, nil)
+}
+
+// SetAccounts implements Node.
+func (c *Client) SetAccounts(ctx context.Context, order hpc.AccountsOrder) error {
+	return c.call(ctx, callTimeout, "set-accounts", order, nil)
+}
+
+// Knows implements Node.
+func (c *Client) Knows(ctx context.Context, account hpc.AccountID) error {
+	return c.call(ctx, callTimeout, "knows", account, nil)
 }
 
 // Rejoin implements Node.
@@ -107,7 +118,7 @@ func (c *Client) JobPaths(ctx context.Context, paths JobPaths) (JobFaults, error
 }
 
 // AuthorizedKeys implements Node.
-func (c *Client) AuthorizedKeys(ctx context.Context, account string) ([]byte, error) {
+func (c *Client) AuthorizedKeys(ctx context.Context, account hpc.AccountID) ([]byte, error) {
 	var keys []byte
 	err := c.call(ctx, callTimeout, "authorized-keys", account, &keys)
 	return keys, err
@@ -141,6 +152,12 @@ func Handler(n Node, extra map[string]http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/node/apply", serve(func(ctx context.Context, plan hpc.NodePlan) (nothing, error) {
 		return nothing{}, n.Apply(ctx, plan)
+	}))
+	mux.Handle("/node/set-accounts", serve(func(ctx context.Context, order hpc.AccountsOrder) (nothing, error) {
+		return nothing{}, n.SetAccounts(ctx, order)
+	}))
+	mux.Handle("/node/knows", serve(func(ctx context.Context, account hpc.AccountID) (nothing, error) {
+		return nothing{}, n.Knows(ctx, account)
 	}))
 	mux.Handle("/node/rejoin", serve(func(ctx context.Context, _ nothing) (nothing, error) {
 		return nothing{}, n.Rejoin(ctx)

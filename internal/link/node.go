@@ -17,6 +17,13 @@ type Node interface {
 	// place and its services answer. The error of a service that does not come
 	// up ends with the end of its log.
 	Apply(ctx context.Context, plan hpc.NodePlan) error
+	// SetAccounts makes the node have these accounts and no others, also while a
+	// plan is being applied. What the turn says is overtaken changes nothing.
+	SetAccounts(ctx context.Context, order hpc.AccountsOrder) error
+	// Knows waits a few seconds for the node to know the account.
+	// hpc.ErrUnknownAccount if it does not; whatever else is done as an account
+	// waits, and fails, likewise.
+	Knows(ctx context.Context, account hpc.AccountID) error
 	// Rejoin makes a compute node register with its scheduler again. Its jobs go on.
 	Rejoin(ctx context.Context) error
 	// State reports on the node.
@@ -39,7 +46,7 @@ type Node interface {
 	JobPaths(ctx context.Context, paths JobPaths) (JobFaults, error)
 	// AuthorizedKeys reads the file of keys that the account itself lets in over
 	// ssh, unless others may write it. What is not there is empty.
-	AuthorizedKeys(ctx context.Context, account string) ([]byte, error)
+	AuthorizedKeys(ctx context.Context, account hpc.AccountID) ([]byte, error)
 	// Measurements tells what jobs used on nodes of the cluster, as far as it is
 	// written down on its volume. More than hpc.MeasurementLimit are refused.
 	Measurements(ctx context.Context, asked ...hpc.JobOnNode) ([]hpc.Measurement, error)
@@ -54,6 +61,7 @@ const AccountPartLimit = 500_000
 // AccountPart is a part of a file to read as an account.
 type AccountPart struct {
 	Account      string
+	UID          int
 	Path         string // absolute, or relative to the account's home
 	Offset, Size int64
 }
@@ -61,6 +69,7 @@ type AccountPart struct {
 // JobPaths are what a job of an account names, absolute; "" for none.
 type JobPaths struct {
 	Account string
+	UID     int
 	Script  string
 	Dir     string   // that it runs in
 	Outputs []string // directories of its output
@@ -76,6 +85,7 @@ type JobFaults struct {
 // AccountFile is a file to write as an account.
 type AccountFile struct {
 	Account string
+	UID     int
 	Path    string // absolute, or relative to the account's home
 	Content []byte
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"crypto/rand"
 	"log/slog"
 	"sync"
 	"time"
@@ -95,7 +96,7 @@ type Options struct {
 type Control struct {
 	Options
 
-	clusters, nodes, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures, budgets, past *Loop
+	clusters, nodes, accounts, jobs, releases, commands, sweep, renewal, scale, ledger, health, figures, budgets, past *Loop
 
 	steps   inflight
 	started time.Time
@@ -104,13 +105,16 @@ type Control struct {
 	said    complaints
 	looks   looks
 	leases  leases
+	known   knowledge
+	turns   turns
 }
 
 // New prepares the loops; Run runs them.
 func New(o Options) *Control {
-	ctl := &Control{Options: o, started: time.Now()}
+	ctl := &Control{Options: o, started: time.Now(), turns: turns{life: rand.Text()}}
 	ctl.clusters = newLoop("clusters", o.Limits.Every, o.Log, ctl.passClusters)
 	ctl.nodes = newLoop("nodes", o.Limits.Every, o.Log, ctl.passNodes)
+	ctl.accounts = newLoop("accounts", o.Limits.Every, o.Log, ctl.passAccounts)
 	ctl.jobs = newLoop("jobs", o.Limits.Every, o.Log, ctl.passJobs)
 	ctl.releases = newLoop("releases", o.Limits.Every, o.Log, ctl.passReleases)
 	ctl.commands = newLoop("commands", o.Limits.Every, o.Log, ctl.passCommands)
@@ -138,12 +142,12 @@ func (ctl *Control) Run(ctx context.Context) {
 }
 
 func (ctl *Control) loops() []*Loop {
-	return []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures, ctl.budgets, ctl.past}
+	return []*Loop{ctl.clusters, ctl.accounts, ctl.nodes, ctl.jobs, ctl.releases, ctl.commands, ctl.sweep, ctl.renewal, ctl.scale, ctl.ledger, ctl.health, ctl.figures, ctl.budgets, ctl.past}
 }
 
 // Wake starts a pass of every loop: something was asked for, or has changed.
 func (ctl *Control) Wake() {
-	for _, l := range []*Loop{ctl.clusters, ctl.nodes, ctl.jobs, ctl.commands, ctl.scale, ctl.health} {
+	for _, l := range []*Loop{ctl.clusters, ctl.accounts, ctl.nodes, ctl.jobs, ctl.commands, ctl.scale, ctl.health} {
 		l.Wake()
 	}
 }

@@ -155,6 +155,8 @@ func (ctl *Control) submitAgain(ctx context.Context, sched scheduler.Scheduler, 
 		id, err := sched.Submit(ctx, row.Spec)
 		now := time.Now()
 		switch {
+		case errors.Is(err, hpc.ErrUnknownAccount):
+			continue // the node will be told of it
 		case errors.Is(err, scheduler.ErrRejected):
 			row.State, row.Reason, row.Ended, row.Wanted = hpc.JobFailed, plain.Text(err), now, false
 		case err != nil:

@@ -80,7 +80,7 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	if err != nil || len(nodes) == 0 {
 		return err
 	}
-	plans := map[string]hpc.NodePlan{}
+	plans, turn := map[string]hpc.NodePlan{}, ctl.turns.next() // before the rows are read
 	if c.Wanted {
 		if plans, err = nodePlans(ctx, ctl.Store.Read(), ctl.SSH, c, nodes, ctl.Budgets); err != nil {
 			return err
@@ -104,9 +104,14 @@ func (ctl *Control) passClusterNodes(ctx context.Context, c *store.Cluster, mach
 	}
 	v.Sched = ctl.observeSched(ctx, v)
 	for _, s := range planNodes(now, v, ctl.Limits) {
-		ctl.steps.try(s.Node.ID, func() { ctl.applyNode(ctx, v, s, plans[s.Node.ID]) }, ctl.Wake)
+		ctl.steps.try(s.Node.ID, func() { ctl.applyNode(ctx, v, s, inTurn(plans[s.Node.ID], turn)) }, ctl.Wake)
 	}
 	return nil
+}
+
+func inTurn(plan hpc.NodePlan, turn hpc.Turn) hpc.NodePlan {
+	plan.Turn = turn
+	return plan
 }
 
 // observeSched asks the cluster's scheduler for its nodes, and notes their load;
@@ -215,13 +220,13 @@ func (ctl *Control) doNode(ctx context.Context, v *clusterView, s nodeStep, plan
 	case prepareNode:
 		return ctl.prepareNode(ctx, n, plan)
 	case applyPlan:
-		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
+		if err := ctl.applyTo(ctx, n, plan); err != nil {
 			return err
 		}
 		n.Plan = v.Plans[n.ID]
 		return ctl.stepNode(ctx, n, hpc.NodeReady, store.Info, "")
 	case refreshPlan:
-		if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
+		if err := ctl.applyTo(ctx, n, plan); err != nil {
 			return err
 		}
 		return ctl.change(ctx, func(ctx context.Context, tx store.Tx) error {

@@ -12,8 +12,8 @@ import (
 func TestNeighboursAreToldOfNodesTogether(t *testing.T) {
 	t.Parallel()
 	now := time.Unix(1_000_000, 0)
-	plan := func(role hpc.Role, account string, neighbours ...string) hpc.NodePlan {
-		p := hpc.NodePlan{Self: hpc.Member{Hostname: "self", Roles: []hpc.Role{role}}, Accounts: []hpc.Account{{Name: account}}}
+	plan := func(role hpc.Role, queue string, neighbours ...string) hpc.NodePlan {
+		p := hpc.NodePlan{Self: hpc.Member{Hostname: "self", Roles: []hpc.Role{role}}, Queues: []hpc.Queue{{Name: queue}}}
 		for _, name := range neighbours {
 			p.Members = append(p.Members, hpc.Member{Hostname: name})
 		}
@@ -25,13 +25,13 @@ func TestNeighboursAreToldOfNodesTogether(t *testing.T) {
 		made    time.Duration // ago
 		refresh bool
 	}{
-		"more may come":             {hpc.RoleCompute, plan(hpc.RoleCompute, "ann", "new"), growFor / 2, false},
-		"none came any more":        {hpc.RoleCompute, plan(hpc.RoleCompute, "ann", "new"), growFor, true},
-		"an account does not wait":  {hpc.RoleCompute, plan(hpc.RoleCompute, "bob", "new"), growFor / 2, true},
-		"the manager does not wait": {hpc.RoleManager, plan(hpc.RoleManager, "ann", "new"), growFor / 2, true},
-		"nothing has changed":       {hpc.RoleCompute, plan(hpc.RoleCompute, "ann"), growFor, false},
+		"more may come":             {hpc.RoleCompute, plan(hpc.RoleCompute, "workq", "new"), growFor / 2, false},
+		"none came any more":        {hpc.RoleCompute, plan(hpc.RoleCompute, "workq", "new"), growFor, true},
+		"a queue does not wait":     {hpc.RoleCompute, plan(hpc.RoleCompute, "night", "new"), growFor / 2, true},
+		"the manager does not wait": {hpc.RoleManager, plan(hpc.RoleManager, "workq", "new"), growFor / 2, true},
+		"nothing has changed":       {hpc.RoleCompute, plan(hpc.RoleCompute, "workq"), growFor, false},
 	} {
-		n := &store.Node{ID: "i-self", Roles: []hpc.Role{c.role}, Wanted: true, Status: hpc.NodeRunning, BootID: "b", Plan: planHash(plan(c.role, "ann"))}
+		n := &store.Node{ID: "i-self", Roles: []hpc.Role{c.role}, Wanted: true, Status: hpc.NodeRunning, BootID: "b", Plan: planHash(plan(c.role, "workq"))}
 		other := &store.Node{ID: "i-new", Roles: []hpc.Role{hpc.RoleCompute}, Wanted: true, Status: hpc.NodeInit, BootID: "b", Changed: now.Add(-c.made)}
 		v := &clusterView{Cluster: &store.Cluster{Wanted: true, Status: hpc.ClusterRunning}, Nodes: []*store.Node{n, other},
 			Machines: map[string]provider.Machine{"i-self": {ID: "i-self", State: provider.Running, BootID: "b"}, "i-new": {ID: "i-new", State: provider.Running, BootID: "b"}},

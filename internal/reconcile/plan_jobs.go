@@ -49,16 +49,19 @@ type jobsView struct {
 	MissFor     time.Duration // see Limits.Miss
 	Retry       time.Duration // see Limits.Retry
 	Started     time.Time     // of this server: requests of before are not answered any more
+
+	owners map[string]int // uids of the rows' accounts, by token
 }
 
 // planJobs moves rows to what the scheduler shows.
 func planJobs(now time.Time, v *jobsView) jobsPlan {
 	var p jobsPlan
 	v.Runs.index()
+	v.indexOwners()
 	queue, ends := byRow(v.Seen.Queue), byRow(v.Seen.Ends)
 	tokens := map[string]string{}
 	for _, j := range v.Seen.Queue {
-		if j.Token != "" {
+		if j.Token != "" && !v.foreign(j) {
 			tokens[j.Token] = rowID(j)
 		}
 	}
@@ -83,7 +86,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 			continue
 		}
 		known[id] = true
-		if stale(v, queue[id]) {
+		if stale(v, queue[id]) || slices.ContainsFunc(queue[id], v.foreign) {
 			p.Stop = append(p.Stop, scheduler.Ref{ID: id})
 			continue
 		}
@@ -103,6 +106,10 @@ func stale(v *jobsView, queue []scheduler.Job) bool {
 
 // follow brings one open row to what was observed of it.
 func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler.Job, v *jobsView) {
+	if i := slices.IndexFunc(slices.Concat(queue, ends), v.foreign); i >= 0 && !began(ends) {
+		p.mistaken(now, row, slices.Concat(queue, ends)[i].UID)
+		return
+	}
 	queue = withoutEnded(row, queue, ends)
 	if releaseForgotten(row, queue, v.Seen) {
 		row.Released = false // saved with the reason, which has changed

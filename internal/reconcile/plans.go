@@ -68,7 +68,8 @@ func nodePlans(ctx context.Context, tx store.Tx, ssh *sshca.Authority, c *store.
 
 // planHashes tell whether two plans are the same, by node id: "own.members", what
 // concerns the node itself and its neighbours' names and addresses. The
-// neighbours, which all plans of a cluster share, are hashed once.
+// neighbours, which all plans of a cluster share, are hashed once. The accounts,
+// which have a loop of their own, are left out.
 func planHashes(plans map[string]hpc.NodePlan) map[string]string {
 	hashes := make(map[string]string, len(plans))
 	var members []hpc.Member
@@ -77,7 +78,7 @@ func planHashes(plans map[string]hpc.NodePlan) map[string]string {
 		if shared == "" || len(p.Members) != len(members) || len(members) > 0 && &p.Members[0] != &members[0] {
 			members, shared = p.Members, hashOf(p.Members)
 		}
-		p.Members = nil
+		p.Members, p.Accounts, p.Turn = nil, nil, hpc.Turn{}
 		hashes[id] = hashOf(p) + "." + shared
 	}
 	return hashes

@@ -164,7 +164,7 @@ func shown(text string) string {
 // before the scripts have ended, and has the scripts run.
 func (ctl *Control) prepareNode(ctx context.Context, n *store.Node, plan hpc.NodePlan) error {
 	plan.Prepare = true
-	if err := ctl.Links.Node(n.ID).Apply(ctx, plan); err != nil {
+	if err := ctl.applyTo(ctx, n, plan); err != nil {
 		return err
 	}
 	rows, err := ctl.Store.Read().PostScripts(ctx, n.ClusterID, false)

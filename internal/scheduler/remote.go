@@ -22,6 +22,8 @@ var kinds = rpc.Kinds{
 	"not_found":   ErrNotFound,
 	"busy":        ErrBusy,
 	"rejected":    ErrRejected,
+
+	"unknown_account": hpc.ErrUnknownAccount,
 }
 
 // remote is a Scheduler on a node, seen from a server.

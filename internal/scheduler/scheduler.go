@@ -27,7 +27,8 @@ var (
 // Submit may be repeated. What one can do, every engine can.
 type Driver interface {
 	// Submit hands over a job, held: it cannot start before Release. It returns
-	// the scheduler's id. Repeated, it submits the job again.
+	// the scheduler's id. Repeated, it submits the job again. Of an account that is
+	// not known there a job is not taken: hpc.ErrUnknownAccount.
 	Submit(ctx context.Context, job hpc.JobSpec) (id string, err error)
 	// Find returns the ids of the account's jobs, queued or ended, that carry the
 	// token, oldest first.

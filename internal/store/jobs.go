@@ -124,7 +124,7 @@ func (tx Tx) NoteReleased(ctx context.Context, jobs []*Job, now time.Time) error
 	for _, j := range jobs {
 		_, err := tx.db.NewUpdate().Model((*Job)(nil)).
 			Set("rev = rev + 1").Set("released = TRUE").Set("reason = ''").Set("modified = ?", now).
-			Where("id = ? AND sched_id = ?", j.ID, j.SchedID).Exec(ctx)
+			Where("id = ? AND sched_id = ? AND ended IS NULL", j.ID, j.SchedID).Exec(ctx)
 		if err != nil {
 			return err
 		}

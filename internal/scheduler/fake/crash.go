@@ -32,7 +32,7 @@ func (x Fence) claim(j *job) (run hpc.Run, verdict string, code int) {
 	if j.view.Array != "" {
 		id = j.view.Array
 	}
-	return x.Claim(hpc.Run{Token: j.spec.Token, Task: j.view.Task, ID: id, Restarts: j.view.Restarts, Host: j.nodes[0].name}, j.spec.UID)
+	return x.Claim(hpc.Run{Token: j.spec.Token, Task: j.view.Task, ID: id, Restarts: j.view.Restarts, Host: j.nodes[0].name}, j.view.UID)
 }
 
 func (x Fence) end(j *job, code int) {

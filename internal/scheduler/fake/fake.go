@@ -30,6 +30,8 @@ type Fake struct {
 	broken   int // how many starts fail from now on
 	brokenAs hpc.JobState
 	faults   map[string][]fault
+
+	mistakes, stranger int // see Mistake
 }
 
 var (
@@ -111,6 +113,10 @@ func (f *Fake) newJob(spec hpc.JobSpec) (*job, error) {
 	}}
 	if spec.Queue == "" {
 		j.view.Queue = hpc.DefaultQueue
+	}
+	if f.mistakes > 0 {
+		f.mistakes--
+		j.view.UID = f.stranger
 	}
 	f.lastID++
 	j.view.ID = strconv.Itoa(f.lastID)

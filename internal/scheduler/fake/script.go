@@ -36,6 +36,13 @@ func (f *Fake) Script(run func(spec hpc.JobSpec, task string) Outcome) {
 	f.run = run
 }
 
+// Mistake takes the next so many jobs for those of uid.
+func (f *Fake) Mistake(times, uid int) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.mistakes, f.stranger = times, uid
+}
+
 // BreakStarts lets the next so many starts of jobs fail before their scripts
 // begin, as Slurm's do whose script has gone.
 func (f *Fake) BreakStarts(times int) { f.BreakStartsAs(times, hpc.JobFailed) }
