@@ -312,7 +312,7 @@ func testCommands(t *testing.T, c *cluster) {
 func testFiles(t *testing.T, c *cluster) {
 	node := c.hub.Node("i-manager")
 	write := func(path, content string) error {
-		return node.WriteFile(t.Context(), link.AccountFile{Account: "ann", Path: path, Content: []byte(content)})
+		return node.WriteFile(t.Context(), link.AccountFile{Account: "ann", UID: 20001, Path: path, Content: []byte(content)})
 	}
 	t.Run("a file is written as the account", func(t *testing.T) {
 		for path, file := range map[string]string{
@@ -362,7 +362,7 @@ func testFiles(t *testing.T, c *cluster) {
 	})
 	t.Run("a file is read as the account, and no other", func(t *testing.T) {
 		read := func(path string) (string, error) {
-			text, err := node.ReadFile(t.Context(), link.AccountPart{Account: "ann", Path: path, Offset: 1, Size: 3})
+			text, err := node.ReadFile(t.Context(), link.AccountPart{Account: "ann", UID: 20001, Path: path, Offset: 1, Size: 3})
 			return string(text), err
 		}
 		c.must("write", write("printed", "12345"))
@@ -379,7 +379,7 @@ func testFiles(t *testing.T, c *cluster) {
 	})
 	t.Run("what a job names is looked at as its account", func(t *testing.T) {
 		c.in("manager", "0:0", "mkdir -p /home/ann/runs /home/ann/roots && chmod 700 /home/ann/roots /home/bob && printf '#!/bin/sh\\r\\ntrue\\r\\n' >/home/ann/dos.sh && chown 20001 /home/ann/runs /home/ann/dos.sh")
-		f, err := node.JobPaths(t.Context(), link.JobPaths{Account: "ann", Script: "/home/ann/dos.sh", Dir: "/home/ann/none",
+		f, err := node.JobPaths(t.Context(), link.JobPaths{Account: "ann", UID: 20001, Script: "/home/ann/dos.sh", Dir: "/home/ann/none",
 			Outputs: []string{"/home/ann/runs", "/home/ann/roots", "/home/bob/x", "/tmp/none"}})
 		c.must("look", err)
 		if want := (link.JobFaults{DOSScript: true, Missing: []string{"/home/ann/none"}, Closed: []string{"/home/ann/roots", "/home/bob/x"}}); !reflect.DeepEqual(f, want) {
