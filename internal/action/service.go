@@ -140,8 +140,7 @@ const spreadLimit = 2 * time.Second
 
 // spread waits until a change of queues that was committed has reached the
 // cluster's nodes, so that a caller who goes on at once finds it there. A node
-// that takes longer gets it later by itself, and a job that is refused meanwhile
-// for want of it is to be tried again, see refused.
+// that takes longer gets it later by itself.
 func (s *Service) spread(ctx context.Context, clusterID string, begun time.Time) {
 	err := spreading(ctx, begun, func(ctx context.Context) (bool, error) { return s.UpToDate(ctx, clusterID) })
 	if err != nil {

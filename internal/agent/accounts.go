@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -101,4 +102,20 @@ func (a *Agent) accountNow(id hpc.AccountID) (user, error) {
 		return user{}, fmt.Errorf("%w: %s", hpc.ErrUnknownAccount, id.Name)
 	}
 	return u, err
+}
+
+// knowsUID fails with hpc.ErrUnknownAccount unless an account of the node has the
+// uid. It does not wait: who asks, asks again.
+func (a *Agent) knowsUID(uid int) error {
+	known, text := false, strconv.Itoa(uid)
+	for _, file := range userFiles {
+		err := a.files.each(file, 7, func(fields []string) { known = known || fields[2] == text })
+		if err != nil {
+			return err
+		}
+	}
+	if !known {
+		return fmt.Errorf("%w: uid %d", hpc.ErrUnknownAccount, uid)
+	}
+	return nil
 }

@@ -35,7 +35,7 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Look: a.meterLook()}
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Knows: a.knowsUID, Look: a.meterLook()}
 	desk.Serve(l)
 	return nil
 }

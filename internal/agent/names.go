@@ -24,10 +24,13 @@ type user struct {
 
 var errNoUser = errors.New("no such user on this node")
 
-// user looks a name up where the node's name service does: the system's own
-// users first, then the cluster's accounts.
+// userFiles are where the node's name service looks users up: the system's own
+// first, then the cluster's accounts.
+var userFiles = []string{"etc/passwd", "var/lib/extrausers/passwd"}
+
+// user looks a name up as the node's name service does.
 func (f files) user(name string) (user, error) {
-	for _, file := range []string{"etc/passwd", "var/lib/extrausers/passwd"} {
+	for _, file := range userFiles {
 		fields, err := f.entry(file, name, 7)
 		if err != nil {
 			return user{}, err

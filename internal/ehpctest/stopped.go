@@ -110,6 +110,20 @@ func (a *Agent) Knows(ctx context.Context, account hpc.AccountID) error {
 	}
 }
 
+// knowsUID fails with hpc.ErrUnknownAccount for an account that the node does not
+// know, which is not waited for.
+func (a *Agent) knowsUID(uid int) error {
+	if a == nil {
+		return link.ErrAbsent
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if uid >= hpc.FirstUID && !slices.ContainsFunc(a.plan.Accounts, func(have hpc.Account) bool { return have.UID == uid }) {
+		return fmt.Errorf("%w: uid %d", hpc.ErrUnknownAccount, uid)
+	}
+	return nil
+}
+
 // HoldApply keeps plans from being applied, and nothing else, until release is called.
 func (a *Agent) HoldApply() (release func()) {
 	a.mu.Lock()
@@ -124,6 +138,19 @@ func (w *World) managerOf(clusterID string) *Agent {
 	defer w.mu.Unlock()
 	for _, a := range w.agents {
 		if a.spec.ClusterID == clusterID && a.spec.Manager {
+			return a
+		}
+	}
+	return nil
+}
+
+// agentAt is the agent of the cluster's node with the hostname; nil while it does
+// not run.
+func (w *World) agentAt(clusterID, host string) *Agent {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, a := range w.agents {
+		if a.spec.ClusterID == clusterID && a.spec.Hostname == host {
 			return a
 		}
 	}

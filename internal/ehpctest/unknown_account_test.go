@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -96,6 +97,58 @@ func TestAJobOfAnAccountThatWasAddedWhileTheManagerHungRunsAsThatAccount(t *test
 	}
 }
 
+func TestAJobBeginsOnceItsNodeKnowsItsAccount(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	id := withAccount(t, w, p, 1)
+	var mu sync.Mutex
+	var ended []string // tokens of the jobs that ran
+	w.OnEnd(id, func(run hpc.Run) {
+		mu.Lock()
+		defer mu.Unlock()
+		ended = append(ended, run.Token)
+	})
+	node := p.refuseAccounts(t, w, id, "compute000")
+	addUser(t, p, id, "newcomer", "users")
+	newcomers := job(id, "true")
+	newcomers.RunasUser, newcomers.Name = "newcomer", "newcomers"
+	early := submitted(t, p, newcomers)
+	p.untilState(t, id, early, "RUNNING")
+	p.untilState(t, id, submitted(t, p, job(id, "true")), "COMPLETED") // what the node knows goes on
+	mu.Lock()
+	ran := len(ended)
+	mu.Unlock()
+	if ran != 1 {
+		t.Errorf("%d jobs have ended, want that of the known account", ran)
+	}
+	node.RefuseAccounts(nil)
+	p.untilState(t, id, early, "COMPLETED")
+	n, err := p.Store.Read().NodesNamed(t.Context(), id, []string{"compute000"})
+	must(t, err)
+	if len(n) != 1 || n[0].Health.InRow != 0 || len(n[0].Health.Failures) != 0 {
+		t.Errorf("against the node counts %+v", n)
+	}
+}
+
+func TestANodeThatHangsHoldsUpNoOther(t *testing.T) {
+	t.Parallel()
+	w := NewWorld(provfake.Options{})
+	p := Start(t, w, Options{})
+	id := p.Create(t, 2)
+	for _, host := range []string{"manager", "compute000"} {
+		a := w.agentOf(t, p, id, host)
+		a.Stop(true)
+		defer a.Stop(false)
+	}
+	addUser(t, p, id, "worker", "users")
+	addUser(t, p, id, "another", "users") // while the nodes are still being told of the first
+	plan, _ := w.agentOf(t, p, id, "compute001").Plan()
+	if len(plan.Accounts) != 2 {
+		t.Errorf("the node that runs knows %v", plan.Accounts)
+	}
+}
+
 func TestAccountsDoNotWaitForWhatIsSlow(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})
@@ -138,7 +191,7 @@ func TestAJobThatTheSchedulerTookForAnothersIsSubmittedAgain(t *testing.T) {
 		}
 	})
 	t.Run("and has failed where it is taken so again and again", func(t *testing.T) {
-		s.Mistake(10, 99)
+		s.Mistake(100, 99)
 		defer s.Mistake(0, 0)
 		name := submitted(t, p, job(id, "true"))
 		if j := p.untilState(t, id, name, "FAILED"); !strings.Contains(j.Comment, "another account") {

@@ -194,8 +194,8 @@ func (w *World) guard(clusterID string, s *schedfake.Fake) {
 		Claim: func(run hpc.Run, uid int) (hpc.Run, string, int) {
 			processes++
 			run.PID, run.Boot = processes, w.bootOf(clusterID, run.Host)
-			ruling, given, err := journal.Claim(run, uid, func(hpc.Run) error { return nil })
-			if err != nil {
+			ruling, given, err := journal.Claim(run, uid, func(hpc.Run) error { return w.agentAt(clusterID, run.Host).knowsUID(uid) })
+			if err != nil { // among them hpc.ErrUnknownAccount
 				return run, string(fence.Wait), 0
 			}
 			return given, string(ruling.Verdict), ruling.Code

@@ -17,8 +17,8 @@ import (
 )
 
 const (
-	// askFor is how long a script waits for an agent that is away, or for an
-	// earlier run of its job to end.
+	// askFor is how long a script waits for an agent that is away, for its node to
+	// know its account, or for an earlier run of its job to end.
 	askFor  = 5 * time.Minute
 	askEach = 100 * time.Millisecond
 	// notStarted is a shell's exit status for a command that cannot be run.

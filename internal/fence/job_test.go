@@ -161,6 +161,43 @@ func TestScripts(t *testing.T) {
 			t.Errorf("the second time it ended %d and printed %q", status.ExitStatus(), out)
 		}
 	})
+	t.Run("one waits for its node to know its account", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		asked, known := make(chan struct{}, 1000), make(chan struct{})
+		n.desk.Knows = func(uid int) error {
+			asked <- struct{}{}
+			select {
+			case <-known:
+				return nil
+			default:
+				return fmt.Errorf("%w: uid %d", hpc.ErrUnknownAccount, uid)
+			}
+		}
+		cmd, out := n.start("#!/bin/sh\necho begun\n")
+		<-asked
+		<-asked // it has asked again
+		if runs, err := n.desk.Journal.Runs("ehpct"); err != nil || len(runs) > 0 {
+			t.Errorf("written down are %v, %v", runs, err)
+		}
+		close(known)
+		if err := cmd.Wait(); err != nil || out.String() != "begun\n" {
+			t.Errorf("it ended %v and printed %q", err, out)
+		}
+		if r := n.over(); r.N != 1 {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+	t.Run("one that was stopped ends on a node that does not know its account", func(t *testing.T) {
+		t.Parallel()
+		j := own(t, nil)
+		must(t, j.Bury("ehpct"))
+		n := openNode(t, j)
+		n.desk.Knows = func(int) error { return hpc.ErrUnknownAccount }
+		if status, out := n.run("#!/bin/sh\necho begun\n"); status.ExitStatus() != 128+sigTerm {
+			t.Errorf("it ended %d and printed %q", status.ExitStatus(), out)
+		}
+	})
 	t.Run("it may be in any language", func(t *testing.T) {
 		t.Parallel()
 		n := openNode(t, own(t, nil))

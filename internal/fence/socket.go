@@ -48,6 +48,10 @@ type Desk struct {
 	Watch   *Watch
 	Host    string
 	Boot    string
+	// Knows fails with hpc.ErrUnknownAccount for an account that the node does not
+	// know; nil where it needs to know none. A scheduler may start a job of one before
+	// the node was told of it, and after it was told that there is no such account.
+	Knows func(uid int) error
 	// Look measures the job that a process is of; nil where nothing is measured.
 	Look func(pid int)
 }
@@ -157,7 +161,16 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 		return reply{}, nil
 	}
 	c := hpc.Run{Token: q.Token, Task: q.Task, ID: q.ID, Own: q.Own, Restarts: q.Restarts, Host: d.Host, Boot: d.Boot, PID: int(who.Pid)}
-	ruling, run, err := d.Journal.Claim(c, int(who.Uid), d.Watch.note)
+	note := func(run hpc.Run) error {
+		if err := d.knows(int(who.Uid)); err != nil {
+			return err
+		}
+		return d.Watch.note(run)
+	}
+	ruling, run, err := d.Journal.Claim(c, int(who.Uid), note)
+	if errors.Is(err, hpc.ErrUnknownAccount) {
+		return reply{Verdict: Wait, Why: "this node does not know the account"}, nil
+	}
 	if err != nil {
 		return failed(err)
 	}
@@ -172,6 +185,13 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 		return failed(err)
 	}
 	return r, file
+}
+
+func (d *Desk) knows(uid int) error {
+	if d.Knows == nil {
+		return nil
+	}
+	return d.Knows(uid)
 }
 
 func (d *Desk) look(who *unix.Ucred) {

@@ -38,17 +38,10 @@ func (ctl *Control) spreadAccounts(ctx context.Context, c *store.Cluster) error 
 	sum := hashOf(order.Accounts)
 	for _, n := range nodes {
 		if ctl.Links.Present(n.ID) && ctl.known.behind(n, sum) {
-			ctl.steps.try("accounts "+n.ID, func() { ctl.tellAccounts(ctx, n, order) }, ctl.told)
+			ctl.steps.try("accounts "+n.ID, func() { ctl.tellAccounts(ctx, n, order) }, ctl.accounts.Wake)
 		}
 	}
 	return ctl.noteLate(ctx, c.ID, late, nodes, func(n *store.Node) bool { return ctl.known.has(n, sum) })
-}
-
-// told wakes the loops that wait for nodes to know accounts.
-func (ctl *Control) told() {
-	ctl.accounts.Wake()
-	ctl.commands.Wake()
-	ctl.releases.Wake()
 }
 
 // accountsOrder is what the rows say of a cluster's accounts, and its nodes.
@@ -88,15 +81,11 @@ func (ctl *Control) applyTo(ctx context.Context, n *store.Node, plan hpc.NodePla
 // telling notes what a node knows once tell has told it. What becomes of a
 // failure, which may have come through, is not known.
 func (ctl *Control) telling(n *store.Node, turn hpc.Turn, accounts []hpc.Account, tell func() error) error {
-	ctl.known.note(n, turn, nil, "")
+	ctl.known.note(n, turn, "")
 	if err := tell(); err != nil {
 		return err
 	}
-	uids := make(map[int]bool, len(accounts))
-	for _, a := range accounts {
-		uids[a.UID] = true
-	}
-	ctl.known.note(n, turn, uids, hashOf(accounts))
+	ctl.known.note(n, turn, hashOf(accounts))
 	return nil
 }
 
@@ -129,12 +118,11 @@ type known struct {
 	clusterID string
 	boot      string // of the machine that was told
 	turn      hpc.Turn
-	uids      map[int]bool
 	sum       string // "" while it is not known what the node has
 }
 
 // note takes down what a node was told, unless it was told of a later turn.
-func (k *knowledge) note(n *store.Node, turn hpc.Turn, uids map[int]bool, sum string) {
+func (k *knowledge) note(n *store.Node, turn hpc.Turn, sum string) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	last, told := k.of[n.ID]
@@ -144,7 +132,7 @@ func (k *knowledge) note(n *store.Node, turn hpc.Turn, uids map[int]bool, sum st
 	if k.of == nil {
 		k.of = map[string]known{}
 	}
-	k.of[n.ID] = known{n.ClusterID, n.BootID, turn, uids, sum}
+	k.of[n.ID] = known{n.ClusterID, n.BootID, turn, sum}
 }
 
 // behind tells whether a node that has been set up is not known to have the
@@ -163,14 +151,6 @@ func (k *knowledge) has(n *store.Node, sum string) bool {
 	defer k.mu.Unlock()
 	last := k.of[n.ID]
 	return last.boot == n.BootID && last.sum == sum
-}
-
-// knows tells whether a node is known to have the account.
-func (k *knowledge) knows(n *store.Node, uid int) bool {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	last := k.of[n.ID]
-	return last.boot == n.BootID && last.uids[uid]
 }
 
 // keep forgets the cluster's nodes that are no more.

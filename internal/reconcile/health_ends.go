@@ -77,7 +77,7 @@ func nodeEndOf(row *store.Job, e scheduler.Job) (nodeEnd, []string) {
 	}
 	ours := row != nil && row.Token != "" && strings.EqualFold(e.Token, row.Token)
 	switch {
-	case len(e.Nodes) == 0:
+	case len(e.Nodes) == 0, ours && row.Spec.UID != 0 && e.UID != row.Spec.UID: // the latter is the controller's mistake, see foreign
 	case e.State == hpc.JobCompleted, e.Run != nil && e.Run.Over() && e.Run.Killed == "":
 		end.Verdict = works
 		return end, e.Nodes

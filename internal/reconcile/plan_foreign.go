@@ -45,7 +45,7 @@ func (p *jobsPlan) mistaken(now time.Time, row *store.Job, uid int) {
 	switch {
 	case !row.Wanted:
 		row.State, row.Ended = hpc.JobCancelled, now
-	case row.Attempt >= refusals:
+	case row.Attempt+1 >= startsLimit:
 		row.State, row.Reason, row.Ended, row.Wanted = hpc.JobFailed, "the scheduler took it for another account's", now, false
 		p.Lines = append(p.Lines, what+": it is cancelled and has failed")
 	default:

@@ -358,9 +358,13 @@ func TestWhatTheEndOfAJobSaysOfItsNodes(t *testing.T) {
 		"it was never on a node":                 {scheduler.Job{State: hpc.JobFailed, ExitCode: 1}, false, silent, nil},
 		"a task did not begin":                   {scheduler.Job{Array: "1", Task: "3", State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, notBegun, one},
 		"the rest of an array ended as a whole":  {scheduler.Job{Array: "1", State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, silent, nil},
+		"it was taken for another account's":     {scheduler.Job{UID: 99, State: hpc.JobFailed, ExitCode: 1, Nodes: one}, false, silent, nil},
 		"its record was cut off behind its name": {scheduler.Job{State: hpc.JobFailed, Token: "-", Nodes: one}, false, silent, nil},
 	} {
-		row := &store.Job{PublicID: "9", Token: "t", Wanted: !c.unwanted}
+		row := &store.Job{PublicID: "9", Token: "t", Wanted: !c.unwanted, Spec: hpc.JobSpec{UID: 20000}}
+		if c.e.UID == 0 {
+			c.e.UID = 20000
+		}
 		if c.e.ID = "1"; c.e.Token == "" {
 			c.e.Token = "T" // as Slurm may have it
 		}
