@@ -21,11 +21,15 @@ const tellLimit = 10 * time.Second
 // controller that is being started anew does not hold up who may do what.
 func (ctl *Control) passAccounts(ctx context.Context) error {
 	which := func(c *store.Cluster) bool { return c.Wanted }
-	_, err := ctl.eachCluster(ctx, which, "accounts", tellLimit, "cannot tell the nodes of the accounts", ctl.spreadAccounts)
+	_, err := ctl.eachCluster(ctx, which, "accounts", tellLimit, "cannot tell the nodes of the accounts", func(within context.Context, c *store.Cluster) error {
+		return ctl.spreadAccounts(within, c, func(n *store.Node, order hpc.AccountsOrder) { ctl.tellAccounts(ctx, n, order) })
+	})
 	return err
 }
 
-func (ctl *Control) spreadAccounts(ctx context.Context, c *store.Cluster) error {
+// spreadAccounts has tell called for each node that is behind, side by side: it does not
+// wait for them, and what it began outlasts ctx.
+func (ctl *Control) spreadAccounts(ctx context.Context, c *store.Cluster, tell func(*store.Node, hpc.AccountsOrder)) error {
 	late, err := ctl.Store.Read().LateAccounts(ctx, c.ID) // before the accounts are read
 	if err != nil {
 		return err
@@ -38,7 +42,7 @@ func (ctl *Control) spreadAccounts(ctx context.Context, c *store.Cluster) error 
 	sum := hashOf(order.Accounts)
 	for _, n := range nodes {
 		if ctl.Links.Present(n.ID) && ctl.known.behind(n, sum) {
-			ctl.steps.try("accounts "+n.ID, func() { ctl.tellAccounts(ctx, n, order) }, ctl.accounts.Wake)
+			ctl.steps.try("accounts "+n.ID, func() { tell(n, order) }, ctl.accounts.Wake)
 		}
 	}
 	return ctl.noteLate(ctx, c.ID, late, nodes, func(n *store.Node) bool { return ctl.known.has(n, sum) })
@@ -59,11 +63,11 @@ func (ctl *Control) accountsOrder(ctx context.Context, clusterID string) (hpc.Ac
 }
 
 func (ctl *Control) tellAccounts(ctx context.Context, n *store.Node, order hpc.AccountsOrder) {
-	ctx, cancel := context.WithTimeout(ctx, tellLimit)
+	within, cancel := context.WithTimeout(ctx, tellLimit)
 	defer cancel()
 	order.Homes = n.Member().KeepsHomes()
 	err := ctl.telling(n, order.Turn, order.Accounts, func() error {
-		return ctl.Links.Node(n.ID).SetAccounts(ctx, order)
+		return ctl.Links.Node(n.ID).SetAccounts(within, order)
 	})
 	if ctl.said.news("accounts "+n.ID, err) && ctx.Err() == nil {
 		ctl.Log.Warn("cannot tell a node of the accounts", "cluster", n.ClusterID, "node", n.ID, "err", err)
