@@ -155,15 +155,15 @@ func spreading(ctx context.Context, begun time.Time, there func(context.Context)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
+		select { // at once it is nowhere yet
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
 		if yes, err := there(ctx); yes || ctx.Err() != nil {
 			return nil
 		} else if err != nil {
 			return err
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
 		}
 	}
 }

@@ -42,7 +42,7 @@ machines made: 359
 most nodes at a time: 40
 log: are added to queue 57, is drained 314, is given up 4, is kept 3, is released 310, is reset 16
 node hours: 454.10
-cost: nodes 134.16897382, of which jobs 93.901508535
+cost: nodes 134.17, of which jobs 93.90
 `
 
 // dayLimits are those outside tests, but for longer pauses between passes: a
@@ -413,5 +413,6 @@ func (d *day) cost() string {
 	if short := all - nodes; short < 0 || short > hpc.MoneyOf(0.0001) { // every part of an hour is rounded down
 		t.Errorf("all nodes cost %v, their spans %v", nodes, all)
 	}
-	return fmt.Sprintf("node hours: %.2f\ncost: nodes %v, of which jobs %v", hours.Hours(), nodes, jobs)
+	// To a cent: how long a node is told of the accounts beside its other steps goes by moments.
+	return fmt.Sprintf("node hours: %.2f\ncost: nodes %.2f, of which jobs %.2f", hours.Hours(), nodes.Float(), jobs.Float())
 }

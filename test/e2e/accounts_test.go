@@ -11,7 +11,7 @@ import (
 
 // accountLimit is how long an account may take from AddUsers' answer until a
 // node knows it.
-const accountLimit = 2 * time.Second
+const accountLimit = time.Minute
 
 func testAccounts(t *testing.T, c *rig.Cluster) {
 	c.AddAccount(t, "kovalevskaya", "users")
