@@ -96,6 +96,9 @@ func TestTasksTellWhatWasAskedAndWhatCameOfIt(t *testing.T) {
 	p.Until(t, "the cluster runs", func() bool { return p.Describe(t, id).Status == "running" })
 	var added api.AddNodesResponse
 	must(t, p.Do(t.Context(), &api.AddNodesRequest{ClusterId: id, Count: 2}, &added))
+	leaving := added.InstanceIds.InstanceId[0]
+	must(t, p.Do(t.Context(), &api.DeleteNodesRequest{ClusterId: id, ReleaseInstance: true,
+		Instance: []api.DeleteNodesRequestInstance{{Id: leaving}}}, nil))
 	var tasks api.ListTasksResponse
 	must(t, p.Do(t.Context(), &api.ListTasksRequest{ClusterId: id, PageNumber: 1, PageSize: 10}, &tasks))
 	for _, task := range tasks.Tasks {
@@ -115,9 +118,13 @@ func TestTasksTellWhatWasAskedAndWhatCameOfIt(t *testing.T) {
 			if request["Count"] != "2" || !slices.Equal(result.InstanceIds, added.InstanceIds.InstanceId) {
 				t.Errorf("%+v", task)
 			}
+		case "DeleteNodes":
+			if request["Instance.1.Id"] != leaving || request["ReleaseInstance"] != "true" || task.Result != `{"InstanceIds":["`+leaving+`"]}` {
+				t.Errorf("%+v", task)
+			}
 		}
 	}
-	if len(tasks.Tasks) != 2 {
+	if len(tasks.Tasks) != 3 {
 		t.Errorf("%d tasks", len(tasks.Tasks))
 	}
 }
