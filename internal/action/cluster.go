@@ -78,7 +78,7 @@ func (s *Service) ListClusters(ctx context.Context, q *api.ListClustersRequest) 
 func (s *Service) simple(c *store.Cluster, nodes []*store.Node) api.ListClustersClusterInfoSimple {
 	info := api.ListClustersClusterInfoSimple{
 		Id: c.ID, RegionId: s.Config.Region, ZoneId: orElse(c.Asked.ZoneId, s.Config.Zone), Name: c.Name,
-		Description: c.Description, Status: string(c.Status), OsTag: c.OsTag, AccountType: accountType(c),
+		Description: c.Description, Status: string(c.Status), OsTag: osTag(c), AccountType: accountType(c),
 		SchedulerType: s.schedulerType(c), InstanceType: orElse(c.Asked.EcsOrder.Compute.InstanceType, s.Config.ComputeType),
 		CreateTime: stamp(c.Created), ImageOwnerAlias: "system", ImageId: c.ImageID, Location: "PublicCloud",
 		DeployMode: string(c.DeployMode), VSwitchId: c.Asked.VSwitchId, VpcId: c.Asked.VpcId,
@@ -129,6 +129,9 @@ func (t *tally) add(n *store.Node) {
 
 func accountType(c *store.Cluster) string { return orElse(c.Asked.AccountType, "nis") }
 
+// osTag echoes what was asked for: Terraform replaces a cluster whose OsTag changes.
+func osTag(c *store.Cluster) string { return orElse(c.Asked.OsTag, c.OsTag) }
+
 // schedulerType echoes what was asked for, not the engine's own name.
 func (s *Service) schedulerType(c *store.Cluster) string {
 	return orElse(c.Asked.SchedulerType, c.Scheduler)
@@ -144,7 +147,7 @@ func (s *Service) ListClustersMeta(ctx context.Context, q *api.ListClustersMetaR
 	for _, c := range rows {
 		a.Clusters.ClusterInfoSimple = append(a.Clusters.ClusterInfoSimple, api.ListClustersMetaClusterInfoSimple{
 			Id: c.ID, Name: c.Name, Description: c.Description, Status: string(c.Status), Location: "PublicCloud",
-			AccountType: accountType(c), ClientVersion: s.Version, DeployMode: string(c.DeployMode), OsTag: c.OsTag,
+			AccountType: accountType(c), ClientVersion: s.Version, DeployMode: string(c.DeployMode), OsTag: osTag(c),
 			SchedulerType: s.schedulerType(c), VpcId: c.Asked.VpcId})
 	}
 	return a, nil
@@ -228,7 +231,7 @@ func (s *Service) describe(c *store.Cluster) api.DescribeClusterClusterInfo {
 	q := &c.Asked
 	info := api.DescribeClusterClusterInfo{
 		Id: c.ID, RegionId: s.Config.Region, ZoneId: orElse(q.ZoneId, s.Config.Zone), Name: c.Name,
-		Description: c.Description, Status: string(c.Status), OsTag: orElse(q.OsTag, c.OsTag),
+		Description: c.Description, Status: string(c.Status), OsTag: osTag(c),
 		AccountType: accountType(c), SchedulerType: s.schedulerType(c), CreateTime: stamp(c.Created),
 		SecurityGroupId: q.SecurityGroupId, VpcId: q.VpcId, VSwitchId: q.VSwitchId,
 		VolumeType: orElse(q.VolumeType, "nas"), VolumeId: q.VolumeId, VolumeProtocol: orElse(q.VolumeProtocol, "nfs"),

@@ -1,6 +1,7 @@
 package action
 
 import (
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -10,6 +11,19 @@ import (
 
 // ehpcVersions are the product's own: the document has several, of one major one.
 var ehpcVersions = regexp.MustCompile(`^1(\.\d+){1,3}$`)
+
+// standsFor says what a cluster really is whose system or scheduler was asked for
+// under another name; "" where neither was.
+func (s *Service) standsFor(q *api.CreateClusterRequest, image Image, engine string) string {
+	var parts []string
+	if q.OsTag != "" && q.OsTag != image.OsTag {
+		parts = append(parts, fmt.Sprintf("asked for %s: its nodes run %s (%s)", q.OsTag, image.OSName, image.OsTag))
+	}
+	if q.SchedulerType != "" && !strings.HasPrefix(strings.ToLower(q.SchedulerType), engine) {
+		parts = append(parts, fmt.Sprintf("asked for %s: its scheduler is %s", q.SchedulerType, schedulers(image)))
+	}
+	return strings.Join(parts, "; ")
+}
 
 // checkAsked refuses what would be echoed as a fact and is none: DescribeCluster
 // shows a cluster with what was asked for.

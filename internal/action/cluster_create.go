@@ -68,7 +68,7 @@ func (s *Service) CreateCluster(ctx context.Context, q *api.CreateClusterRequest
 			return nil, err
 		}
 		task := &store.Task{ID: newTaskID(), ClusterID: c.ID, Kind: "CreateCluster", Objects: []string{c.ID}, Request: requestText(q), Created: now}
-		if err := insertCluster(ctx, tx, c, secrets, nodes, q, task); err != nil {
+		if err := insertCluster(ctx, tx, c, secrets, nodes, q, task, s.standsFor(q, image, engine)); err != nil {
 			return nil, err
 		}
 		return &api.CreateClusterResponse{ClusterId: c.ID, TaskId: task.ID}, nil
@@ -87,7 +87,7 @@ func freeName(ctx context.Context, tx store.Tx, owner string, q *api.CreateClust
 	return api.ConflictOpt.Errorf("cannot create cluster %s: Name: cluster %s (%s) has that name", q.Name, same[0].ID, same[0].Status)
 }
 
-func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets hpc.Secrets, nodes []*store.Node, q *api.CreateClusterRequest, task *store.Task) error {
+func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets hpc.Secrets, nodes []*store.Node, q *api.CreateClusterRequest, task *store.Task, standsFor string) error {
 	if err := tx.InsertCluster(ctx, c, secrets); err != nil {
 		return err
 	}
@@ -111,7 +111,10 @@ func insertCluster(ctx context.Context, tx store.Tx, c *store.Cluster, secrets h
 		return err
 	}
 	line := fmt.Sprintf("cluster %s accepted, with %d nodes", c.Name, len(nodes))
-	return tx.Log(ctx, c.ID, "CreateCluster", store.Info, line, c.Created)
+	if err := tx.Log(ctx, c.ID, "CreateCluster", store.Info, line, c.Created); err != nil || standsFor == "" {
+		return err
+	}
+	return tx.Log(ctx, c.ID, "CreateCluster", store.Warn, standsFor, c.Created)
 }
 
 // newSecrets makes what only the nodes of a new cluster know, and how root logs
@@ -150,21 +153,31 @@ func (s *Service) software(q *api.CreateClusterRequest) (image Image, engine str
 	if err != nil {
 		return image, "", fmt.Errorf("cannot list the images: %w", err)
 	}
-	tag := orElse(q.OsTag, s.Config.OsTag)
+	asked := orElse(q.OsTag, s.Config.OsTag)
+	tag := s.Config.OsTagOf(asked)
 	i := slices.IndexFunc(images, func(im Image) bool { return im.OsTag == tag })
+	if i < 0 && tag != asked {
+		return image, "", api.ImageNotSupported.Errorf(
+			"cannot create a cluster: OsTag %.80q stands for %s by the configuration's os_aliases, "+
+				"which is no image here; there are: %s", asked, tag, osTags(images))
+	}
 	if i < 0 {
-		return image, "", api.ImageNotSupported.Errorf("cannot create a cluster: OsTag %q is no image here; there are: %s", tag, osTags(images))
+		return image, "", api.ImageNotSupported.Errorf(
+			"cannot create a cluster: OsTag %.80q is no image here; there are: %s; "+
+				"the configuration's os_aliases can let it stand for one", asked, osTags(images))
 	}
 	image = images[i]
 	if q.ImageId != "" && q.ImageId != image.ID {
 		return image, "", api.ImageNotFound.Errorf("cannot create a cluster: ImageId %q does not exist; OsTag %s is image %s", q.ImageId, tag, image.ID)
 	}
-	engine = strings.ToLower(orElse(q.SchedulerType, s.Config.Scheduler))
+	engine = s.Config.SchedulerOf(orElse(q.SchedulerType, s.Config.Scheduler))
 	if strings.HasPrefix(engine, "slurm") {
 		engine = "slurm" // slurm19, slurm20 and so on all mean the image's version
 	}
 	if _, there := image.Schedulers[engine]; !there {
-		return image, "", api.InvalidSoftware.Errorf("cannot create a cluster: SchedulerType %q: %s is not installed in image %s, which has %s",
+		return image, "", api.InvalidSoftware.Errorf(
+			"cannot create a cluster: SchedulerType %.80q: %s is not installed in image %s, which has %s; "+
+				"the configuration's scheduler_aliases can let it stand for one",
 			q.SchedulerType, schedulerName(engine), tag, schedulers(image))
 	}
 	return image, engine, nil

@@ -35,7 +35,7 @@ func (s *Service) ListImages(_ context.Context, q *api.ListImagesRequest) (*api.
 	}
 	a := &api.ListImagesResponse{}
 	for _, im := range images {
-		if q.BaseOsTag != "" && q.BaseOsTag != im.OsTag {
+		if q.BaseOsTag != "" && s.Config.OsTagOf(q.BaseOsTag) != im.OsTag {
 			continue
 		}
 		a.OsTags.OsInfo = append(a.OsTags.OsInfo, api.ListImagesOsInfo{OsTag: im.OsTag, Platform: im.Platform,
@@ -52,7 +52,7 @@ func (s *Service) ListSoftwares(_ context.Context, q *api.ListSoftwaresRequest) 
 	}
 	a := &api.ListSoftwaresResponse{}
 	for _, im := range images {
-		if q.OsTag != "" && q.OsTag != im.OsTag {
+		if q.OsTag != "" && s.Config.OsTagOf(q.OsTag) != im.OsTag {
 			continue
 		}
 		for _, engine := range slices.Sorted(maps.Keys(im.Schedulers)) {

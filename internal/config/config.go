@@ -29,28 +29,30 @@ type Config struct {
 	Store             string `yaml:"store"`               // postgres://USER@HOST/DATABASE; "" for SQLite in the data directory
 	StorePasswordFile string `yaml:"store_password_file"` // else $EHPC_STORE_PASSWORD
 
-	Region          string                     `yaml:"region"`           // answered and defaulted; official clients accept only names they know
-	Zone            string                     `yaml:"zone"`             // answered where the document shows a zone
-	Scheduler       string                     `yaml:"scheduler"`        // of a cluster that names none
-	OsTag           string                     `yaml:"os_tag"`           // of a cluster that names none
-	ManagerType     string                     `yaml:"manager_type"`     // instance types where none is named
-	LoginType       string                     `yaml:"login_type"`       //
-	ComputeType     string                     `yaml:"compute_type"`     //
-	InstanceTypes   []hpc.InstanceType         `yaml:"instance_types"`   // replaces the built-in table
-	SpotPrices      map[string][]hpc.SpotPrice `yaml:"spot_prices"`      // by instance type, in the order of time
-	Currency        string                     `yaml:"currency"`         // of all prices
-	ServicePacks    []ServicePack              `yaml:"service_packs"`    // shown by QueryServicePackAndPrice
-	ServicePrice    ServicePrice               `yaml:"service_price"`    // likewise
-	ImagePrices     map[string]float64         `yaml:"image_prices"`     // by image id, per hour and node; other images cost nothing
-	Overcommit      Overcommit                 `yaml:"overcommit"`       // of the local provider
-	Network         string                     `yaml:"network"`          // IPv4 prefix that clusters get their /24 from
-	MaxNodes        int                        `yaml:"max_nodes"`        // per cluster
-	AutoscaleMinute time.Duration              `yaml:"autoscale_minute"` // that auto scaling counts in; shorter to try it out
-	MaxClusters     int                        `yaml:"max_clusters"`     // per owner
-	EndedJobsAfter  time.Duration              `yaml:"ended_jobs_after"` // jobs that ended so long ago are listed no more; 0 for never
-	Budgets         []hpc.FileBudget           `yaml:"budgets"`          // that nobody changes over the API
-	KeyPairs        map[string]string          `yaml:"key_pairs"`        // name -> public key, for root on login nodes
-	InputFiles      InputFiles                 `yaml:"input_files"`      // that jobs name by a URL
+	Region           string                     `yaml:"region"`            // answered and defaulted; official clients accept only names they know
+	Zone             string                     `yaml:"zone"`              // answered where the document shows a zone
+	Scheduler        string                     `yaml:"scheduler"`         // of a cluster that names none
+	OsTag            string                     `yaml:"os_tag"`            // of a cluster that names none
+	OsAliases        map[string]string          `yaml:"os_aliases"`        // OsTag that callers may name -> that of an image
+	SchedulerAliases map[string]string          `yaml:"scheduler_aliases"` // SchedulerType that callers may name -> one that is here
+	ManagerType      string                     `yaml:"manager_type"`      // instance types where none is named
+	LoginType        string                     `yaml:"login_type"`        //
+	ComputeType      string                     `yaml:"compute_type"`      //
+	InstanceTypes    []hpc.InstanceType         `yaml:"instance_types"`    // replaces the built-in table
+	SpotPrices       map[string][]hpc.SpotPrice `yaml:"spot_prices"`       // by instance type, in the order of time
+	Currency         string                     `yaml:"currency"`          // of all prices
+	ServicePacks     []ServicePack              `yaml:"service_packs"`     // shown by QueryServicePackAndPrice
+	ServicePrice     ServicePrice               `yaml:"service_price"`     // likewise
+	ImagePrices      map[string]float64         `yaml:"image_prices"`      // by image id, per hour and node; other images cost nothing
+	Overcommit       Overcommit                 `yaml:"overcommit"`        // of the local provider
+	Network          string                     `yaml:"network"`           // IPv4 prefix that clusters get their /24 from
+	MaxNodes         int                        `yaml:"max_nodes"`         // per cluster
+	AutoscaleMinute  time.Duration              `yaml:"autoscale_minute"`  // that auto scaling counts in; shorter to try it out
+	MaxClusters      int                        `yaml:"max_clusters"`      // per owner
+	EndedJobsAfter   time.Duration              `yaml:"ended_jobs_after"`  // jobs that ended so long ago are listed no more; 0 for never
+	Budgets          []hpc.FileBudget           `yaml:"budgets"`           // that nobody changes over the API
+	KeyPairs         map[string]string          `yaml:"key_pairs"`         // name -> public key, for root on login nodes
+	InputFiles       InputFiles                 `yaml:"input_files"`       // that jobs name by a URL
 }
 
 // InputFiles is what the service fetches for SubmitJob's InputFileUrl.
@@ -216,6 +218,7 @@ func (c *Config) Check() error {
 		}
 	}
 	faults = append(faults, c.checkPrices()...)
+	faults = append(faults, c.checkAliases()...)
 	fault(c.Currency == "" || len(c.Currency) > 8, "currency %.20q is no short name such as CNY", c.Currency)
 	faults = append(faults, c.checkBudgets())
 	for _, t := range []struct{ key, name string }{{"manager_type", c.ManagerType}, {"login_type", c.LoginType}, {"compute_type", c.ComputeType}} {

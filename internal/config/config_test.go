@@ -131,6 +131,26 @@ func TestConfig(t *testing.T) {
 			}
 		}
 	})
+	t.Run("other names of systems and schedulers mean what can be there", func(t *testing.T) {
+		c, err := Load(write(t, "os_aliases: {CentOS_7.2_64: Debian_12_64}\nscheduler_aliases: {pbs: slurm}\n"))
+		if err != nil || c.OsTagOf("CentOS_7.2_64") != "Debian_12_64" || c.OsTagOf("centos_7.2_64") != "centos_7.2_64" {
+			t.Errorf("systems %v, err %v", c.OsAliases, err)
+		}
+		if c.SchedulerOf("PBS") != "slurm" || c.SchedulerOf("Sge") != "sge" {
+			t.Errorf("schedulers %v", c.SchedulerAliases)
+		}
+		for _, bad := range []string{
+			"os_aliases: {CentOS_7.2_64: debian}", "os_aliases: {CentOS_7.2_64: ''}", "os_aliases: {'': Debian_12_64}",
+			"os_aliases: {Debian_12_64: CentOS_7.2_64}", "os_aliases: {A_1: B_1, B_1: Debian_12_64}",
+			"scheduler_aliases: {pbs: pbs}", "scheduler_aliases: {pbs: ''}", "scheduler_aliases: {pbs: Slurm}", "scheduler_aliases: {'': slurm}",
+			"scheduler_aliases: {slurm19: slurm}", "scheduler_aliases: {pbs: slurm, PBS: slurm}",
+		} {
+			key, _, _ := strings.Cut(bad, ":")
+			if _, err := Load(write(t, bad+"\n")); err == nil || !strings.Contains(err.Error(), key) {
+				t.Errorf("%s: err = %v", bad, err)
+			}
+		}
+	})
 	t.Run("a table of instance types replaces the built-in one", func(t *testing.T) {
 		c, err := Load(write(t, "instance_types: [{name: a, cores: 1, memory_mb: 512}]\n"))
 		if err == nil {

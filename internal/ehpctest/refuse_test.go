@@ -43,8 +43,8 @@ func TestBadInput(t *testing.T) {
 		code, says   string
 	}{
 		{"an unknown cluster", "DescribeCluster", url.Values{"ClusterId": {"ehpc-hz-none"}}, "ClusterNotFound", "ehpc-hz-none"},
-		{"an unknown image", "CreateCluster", url.Values{"Name": {"new"}, "OsTag": {"CentOS_7.2_64"}}, "ImageNotSupported", "Debian_12_64"},
-		{"a scheduler that the image lacks", "CreateCluster", url.Values{"Name": {"new"}, "SchedulerType": {"pbs"}}, "InvalidSoftware", "OpenPBS is not installed"},
+		{"an unknown image", "CreateCluster", url.Values{"Name": {"new"}, "OsTag": {"CentOS_7.2_64"}}, "ImageNotSupported", "there are: Debian_12_64; the configuration's os_aliases"},
+		{"a scheduler that the image lacks", "CreateCluster", url.Values{"Name": {"new"}, "SchedulerType": {"pbs"}}, "InvalidSoftware", "OpenPBS is not installed in image Debian_12_64, which has slurm 22.05.8; the configuration's scheduler_aliases"},
 		{"management nodes in pairs", "CreateCluster", url.Values{"Name": {"new"}, "DeployMode": {"Advanced"}}, "InvalidParams", "Advanced"},
 		{"high availability", "CreateCluster", url.Values{"Name": {"new"}, "HaEnable": {"true"}}, "InvalidParams", "HaEnable"},
 		{"an unknown instance type", "CreateCluster", url.Values{"Name": {"new"}, "EcsOrder.Compute.InstanceType": {"ecs.none"}, "EcsOrder.Compute.Count": {"1"}}, "InvalidParams", "EcsOrder.Compute.InstanceType"},
