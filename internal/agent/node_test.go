@@ -388,7 +388,7 @@ func testFiles(t *testing.T, c *cluster) {
 	})
 	t.Run("an unknown account is told", func(t *testing.T) {
 		err := node.WriteFile(t.Context(), link.AccountFile{Account: "nosuch", Path: "x"})
-		if err == nil || !strings.Contains(err.Error(), "no such user") {
+		if !errors.Is(err, hpc.ErrUnknownAccount) {
 			t.Errorf("got %v", err)
 		}
 	})
