@@ -83,8 +83,6 @@ func readFile(cmd *cobra.Command, name string) (string, error) {
 		return "", &failure{"read " + name, err}
 	case len(content) > maxFile:
 		return "", &failure{"put " + name, fmt.Errorf("it has more than %d bytes; copy big files with scp through a login node", maxFile)}
-	case len(content) == 0:
-		return "", &failure{"put " + name, fmt.Errorf("it is empty")}
 	case !utf8.Valid(content):
 		return "", &failure{"put " + name, fmt.Errorf("it is not text; copy such files with scp through a login node")}
 	}

@@ -196,6 +196,6 @@ func TestFilePut(t *testing.T) {
 	})
 	t.Run("takes standard input", func(t *testing.T) { put("-").want(t, 0, "(10 bytes)", "") })
 	t.Run("refuses what is not text", func(t *testing.T) { put(write("bin", "\xff\xfe")).want(t, 1, "", "it is not text") })
-	t.Run("refuses an empty file", func(t *testing.T) { put(write("empty", "")).want(t, 1, "", "it is empty") })
+	t.Run("takes an empty file", func(t *testing.T) { put(write("empty", "")).want(t, 0, "(0 bytes)", "") })
 	t.Run("names a file that is not there", func(t *testing.T) { put(dir+"/nope").want(t, 1, "", "no such file") })
 }

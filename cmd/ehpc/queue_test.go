@@ -25,7 +25,7 @@ func TestQueueCommands(t *testing.T) {
 		"ListQueues":       {queues},
 		"ListNodesByQueue": {hosts("compute001", "compute000"), hosts()},
 		"AddQueue":         {api.AddQueueResponse{RequestId: "REQ-2"}},
-		"DeleteQueue":      {refusal{api.ConflictOpt, "cannot delete the queue: QueueName: queue night of cluster c has 3 jobs that have not ended"}},
+		"DeleteQueue":      {refusal{api.ConflictOpt, "cannot delete the queue: QUEUE: queue night of cluster c has 3 jobs that have not ended"}},
 		"SetQueue":         {api.SetQueueResponse{}},
 	})
 	s.run("", nil, "queue", "list", "ehpc-hz-1").want(t, 0, "NAME   NODES  TYPES        HOSTS\nworkq  2      ecs.n1.tiny  compute000,compute001\nnight  0      ecs.n1.tiny  -\n", "")
@@ -35,7 +35,7 @@ func TestQueueCommands(t *testing.T) {
 	if in := s.request("AddQueue"); in.Get("QueueName") != "night" || in.Get("ClusterId") != "ehpc-hz-1" {
 		t.Errorf("sent %v", in)
 	}
-	s.run("", nil, "queue", "delete", "ehpc-hz-1", "night").want(t, exitRefused, "", "cannot delete the queue: QueueName: queue night of cluster c has 3 jobs")
+	s.run("", nil, "queue", "delete", "ehpc-hz-1", "night").want(t, exitRefused, "", "cannot delete the queue: QUEUE: queue night of cluster c has 3 jobs")
 	s.run("", nil, "queue", "set", "ehpc-hz-1", "night", "compute001", "compute002").want(t, 0, "moved to queue night of cluster ehpc-hz-1: compute001 compute002", "")
 	if in := s.request("SetQueue"); in.Get("QueueName") != "night" || in.Get("Node.1.Name") != "compute001" || in.Get("Node.2.Name") != "compute002" {
 		t.Errorf("sent %v", in)

@@ -80,7 +80,7 @@ func call[R any](ctx context.Context, r *remote, doing, action string, in url.Va
 	var out R
 	raw, err := r.api.Call(ctx, action, in)
 	if err != nil {
-		return out, &failure{doing, err}
+		return out, &failure{doing, asTyped(action, err)}
 	}
 	if err := json.Unmarshal(raw, &out); err != nil {
 		return out, &failure{doing, fmt.Errorf("the answer to %s is not as documented: %w", action, err)}
@@ -93,7 +93,7 @@ func pages[R, T any](ctx context.Context, r *remote, doing, action string, in ur
 	all := []T{}
 	for item, err := range client.All(ctx, r.api, action, in, items) {
 		if err != nil {
-			return nil, &failure{doing, err}
+			return nil, &failure{doing, asTyped(action, err)}
 		}
 		all = append(all, item)
 	}
