@@ -238,6 +238,7 @@ func TestAWithdrawnRightThatIsNotInForceIsTold(t *testing.T) {
 		if names := userNames(t, p, id); len(names) > 0 {
 			t.Errorf("accounts are %v", names)
 		}
+		p.Until(t, "it is told", func() bool { return p.told(t, id, "worker deleted", "not in force yet on compute000") })
 	})
 	t.Run("and so is when it is in force", func(t *testing.T) {
 		node.RefuseAccounts(nil)

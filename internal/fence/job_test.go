@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -164,9 +165,10 @@ func TestScripts(t *testing.T) {
 	t.Run("one waits for its node to know its account", func(t *testing.T) {
 		t.Parallel()
 		n := openNode(t, own(t, nil))
-		asked, known := make(chan struct{}, 1000), make(chan struct{})
+		var asked atomic.Int32
+		known := make(chan struct{})
 		n.desk.Knows = func(uid int) error {
-			asked <- struct{}{}
+			asked.Add(1)
 			select {
 			case <-known:
 				return nil
@@ -175,8 +177,7 @@ func TestScripts(t *testing.T) {
 			}
 		}
 		cmd, out := n.start("#!/bin/sh\necho begun\n")
-		<-asked
-		<-asked // it has asked again
+		n.until("it has asked again", func() bool { return asked.Load() > 1 })
 		if runs, err := n.desk.Journal.Runs("ehpct"); err != nil || len(runs) > 0 {
 			t.Errorf("written down are %v, %v", runs, err)
 		}
