@@ -25,7 +25,7 @@ func TestQueueCommands(t *testing.T) {
 		"ListQueues":       {queues},
 		"ListNodesByQueue": {hosts("compute001", "compute000"), hosts()},
 		"AddQueue":         {api.AddQueueResponse{RequestId: "REQ-2"}},
-		"DeleteQueue":      {refusal{api.ConflictOpt, "cannot delete the queue: QUEUE: queue night of cluster c has 3 jobs that have not ended"}},
+		"DeleteQueue":      {refusal{api.ConflictOpt, "cannot delete the queue: QueueName: queue night of cluster c has 3 jobs that have not ended"}},
 		"SetQueue":         {api.SetQueueResponse{}},
 	})
 	s.run("", nil, "queue", "list", "ehpc-hz-1").want(t, 0, "NAME   NODES  TYPES        HOSTS\nworkq  2      ecs.n1.tiny  compute000,compute001\nnight  0      ecs.n1.tiny  -\n", "")
