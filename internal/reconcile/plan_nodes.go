@@ -208,11 +208,18 @@ func growing(now time.Time, nodes []*store.Node) bool {
 	})
 }
 
+// managed tells whether the cluster's manager is in service, and so its scheduler.
+func (v *clusterView) managed() bool {
+	m := v.manager()
+	return m != nil && m.Status == hpc.NodeRunning && v.Present[m.ID]
+}
+
 // planUnwanted drains a node before it goes, unless its cluster goes with it,
-// was told to go at once, or its scheduler is not there to ask. It is waited for
-// until its drain limit, if it has one, whether the scheduler answers or not.
+// was told to go at once, or its cluster is in exception without a manager to ask.
+// It is waited for until its drain limit, if it has one, whether the scheduler
+// answers or not.
 func planUnwanted(now time.Time, v *clusterView, n *store.Node) *nodeStep {
-	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning && v.Sched == nil {
+	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning && !v.managed() {
 		return &nodeStep{Act: releaseNode}
 	}
 	if !n.DrainUntil.IsZero() && !now.Before(n.DrainUntil) {

@@ -271,6 +271,18 @@ func TestPlanNodes(t *testing.T) {
 		n.Force = true
 		only(t, w, releaseNode)
 	})
+	t.Run("in exception it is drained as long as the manager is there, whether the scheduler answers or not", func(t *testing.T) {
+		w := running(t)
+		n := node(w, "compute001")
+		w.v.Cluster.Status = hpc.ClusterException
+		n.Wanted, n.Status = false, hpc.NodeReleasing
+		w.v.Sched[n.Hostname] = scheduler.Node{State: scheduler.NodeBusy}
+		only(t, w, drainNode)
+		w.v.Sched = nil
+		only(t, w, "")
+		w.v.Present["i-manager"] = false
+		only(t, w, releaseNode)
+	})
 	t.Run("a busy node that is moved to another queue is not drained for it", func(t *testing.T) {
 		w := running(t)
 		n := node(w, "compute001")
