@@ -36,7 +36,7 @@ build: go ## bin/ehpc and bin/ehpc-agent
 ##@ Work on it
 .PHONY: test check fuzz generate soak bench clean
 test: go test-deps image ## every test, the end-to-end ones and the foreign clients' included
-	$(GO) test -count=1 -p 2 -timeout 20m ./...
+	$(GO) test -count=1 -p 2 -timeout 60m ./...
 	scripts/test-compat.sh
 
 check: go ## format, vet, linters, known vulnerabilities, layers, generated files
