@@ -41,11 +41,12 @@ func main() {
 }
 
 func run(args []string) error {
+	if len(args) >= 2 && strings.HasPrefix(args[0], fence.RunCommand+" ") {
+		return fence.RunJob(fence.SocketPath, args[0], args[1:], started) // which takes the signals itself
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	switch {
-	case len(args) >= 2 && strings.HasPrefix(args[0], fence.RunCommand+" "):
-		return fence.RunJob(fence.SocketPath, args[0], args[1:], started)
 	case len(args) == 0:
 		return serve(ctx)
 	case len(args) == 3 && args[0] == "run-command":

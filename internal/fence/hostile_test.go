@@ -106,7 +106,7 @@ func TestAProcessStandsForOneRun(t *testing.T) {
 	n := openNode(t, own(t, func(s *hpc.JobSpec) { s.Array = "1-10" }))
 	for task := range 2 {
 		q := question{Token: "ehpct", Task: fmt.Sprint(task + 1), ID: "7", Own: "8"}
-		r, file, err := askOnce(n.socket, q)
+		r, file, err := askOnce(n.socket, q, nil)
 		must(t, err)
 		if began := r.Verdict == Begin; began != (task == 0) {
 			t.Errorf("of its run %d this process hears %+v", task+1, r)
@@ -118,7 +118,7 @@ func TestAProcessStandsForOneRun(t *testing.T) {
 	t.Run("and asks for it a few times at most", func(t *testing.T) {
 		granted := 1
 		for range 3 * grantsPerRun {
-			r, file, err := askOnce(n.socket, question{Token: "ehpct", Task: "1", ID: "7", Own: "8"})
+			r, file, err := askOnce(n.socket, question{Token: "ehpct", Task: "1", ID: "7", Own: "8"}, nil)
 			must(t, err)
 			if file != nil {
 				file.Close()

@@ -7,9 +7,7 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"os/signal"
 	"slices"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -53,15 +51,21 @@ func RunJob(socket, argument string, script []string, engines map[string]func(en
 	if err != nil {
 		return fmt.Errorf("cannot tell which job this is: %w", err)
 	}
-	r, file, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts})
-	if err != nil {
+	// From here on, whoever caught signals before: a script that was told to stop
+	// before it began does not begin.
+	sent := catchSignals()
+	r, file, err := ask(socket, question{Token: w.token, Task: s.Task, ID: s.ID, Own: s.Own, Restarts: s.Restarts}, sent.stopped)
+	switch {
+	case errors.Is(err, errStopped):
+		fmt.Fprintf(os.Stderr, "ehpc: job %s was told to stop before it began\n", s.ID)
+		leave(end{Signal: sigTerm})
+	case err != nil:
 		return fmt.Errorf("cannot claim job %s: %w", s.ID, err)
-	}
-	if r.Verdict == End {
+	case r.Verdict == End:
 		fmt.Fprintf(os.Stderr, "ehpc: job %s does not run: %s\n", s.ID, r.Why)
 		os.Exit(r.Code)
 	}
-	how := execute(slices.Concat(w.argv, script))
+	how := execute(slices.Concat(w.argv, script), sent)
 	if _, err := file.Write(line(runLine{End: &how, At: time.Now().UTC()})); err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot write down the end of job %s: %v\n", s.ID, err)
 	} else if err := file.Sync(); err != nil {
@@ -91,11 +95,15 @@ func tellEnding(socket string) {
 	}
 }
 
-// ask claims the run, again and again while the agent is away or says to wait.
-func ask(socket string, q question) (reply, *os.File, error) {
+// errStopped is what a script comes to that was told to stop before it began.
+var errStopped = errors.New("it was told to stop")
+
+// ask claims the run, again and again while the agent is away or says to wait,
+// and gives up when the script is told to stop.
+func ask(socket string, q question, stopped <-chan struct{}) (reply, *os.File, error) {
 	deadline := time.Now().Add(askFor)
 	for {
-		r, file, err := askOnce(socket, q)
+		r, file, err := askOnce(socket, q, stopped)
 		switch {
 		case err == nil && r.Error == "" && r.Verdict != Wait:
 			return r, file, nil
@@ -105,11 +113,15 @@ func ask(socket string, q question) (reply, *os.File, error) {
 		if time.Now().After(deadline) {
 			return r, nil, fmt.Errorf("in vain for %v: %w", askFor, err)
 		}
-		time.Sleep(askEach)
+		select {
+		case <-stopped:
+			return r, nil, errStopped
+		case <-time.After(askEach):
+		}
 	}
 }
 
-func askOnce(socket string, q question) (r reply, file *os.File, err error) {
+func askOnce(socket string, q question, stopped <-chan struct{}) (r reply, file *os.File, err error) {
 	conn, err := net.DialUnix("unix", nil, &net.UnixAddr{Name: socket, Net: "unix"})
 	if err != nil {
 		return r, nil, err
@@ -118,6 +130,15 @@ func askOnce(socket string, q question) (r reply, file *os.File, err error) {
 	if err := conn.SetDeadline(time.Now().Add(2 * answerWithin)); err != nil {
 		return r, nil, err
 	}
+	answered := make(chan struct{})
+	defer close(answered)
+	go func() {
+		select {
+		case <-stopped:
+			conn.Close() // a question that nobody stands behind any more is granted nothing
+		case <-answered:
+		}
+	}()
 	text, err := json.Marshal(q)
 	if err != nil {
 		return r, nil, err
@@ -151,36 +172,25 @@ func passed(rights []byte) (*os.File, error) {
 	return os.NewFile(uintptr(fds[0]), "run"), nil
 }
 
-// execute runs the script to its end. What schedulers send a job goes to the
-// process that they started, and is handed on: only a SIGKILL goes to all.
-func execute(argv []string) end {
-	signals := make(chan os.Signal, 16)
-	signal.Notify(signals)
+// execute runs the script to its end.
+func execute(argv []string, sent *signals) end {
 	cmd := exec.Command(argv[0])
 	cmd.Args = argv
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	if err := cmd.Start(); err != nil {
+	err := sent.begin(cmd)
+	if errors.Is(err, errStopped) {
+		return end{Signal: sigTerm, Told: true}
+	}
+	if err != nil {
 		fmt.Fprintf(os.Stderr, "ehpc: cannot run the script: %v\n", err)
 		return end{Code: notStarted}
 	}
-	var told atomic.Bool
-	go func() {
-		for s := range signals {
-			switch s {
-			case syscall.SIGCHLD, syscall.SIGURG, syscall.SIGPIPE: // this process's own
-				continue
-			case syscall.SIGTERM:
-				told.Store(true)
-			}
-			cmd.Process.Signal(s)
-		}
-	}()
 	cmd.Wait()
 	status := cmd.ProcessState.Sys().(syscall.WaitStatus)
 	if status.Signaled() {
-		return end{Signal: int(status.Signal()), Told: told.Load()}
+		return end{Signal: int(status.Signal()), Told: sent.toldToStop()}
 	}
-	return end{Code: status.ExitStatus(), Told: told.Load()}
+	return end{Code: status.ExitStatus(), Told: sent.toldToStop()}
 }
 
 // leave ends this process as the script ended. A shell in its place can die by

@@ -2,11 +2,14 @@ package fence
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -23,6 +26,7 @@ import (
 // TestMain makes this program the interpreter of the scripts that it wraps.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 2 && strings.HasPrefix(os.Args[1], RunCommand+" ") {
+		signal.Notify(make(chan os.Signal, 1), syscall.SIGTERM) // as a program may that does other things, too
 		err := RunJob(os.Getenv("SOCKET"), os.Args[1], os.Args[2:], map[string]func(func(string) string) (Started, error){
 			"test": func(env func(string) string) (Started, error) {
 				restarts, _ := strconv.Atoi(env("RESTARTS"))
@@ -44,17 +48,37 @@ type node struct {
 }
 
 func openNode(t *testing.T, j *Journal) *node {
+	n := newNode(t, j)
+	l, err := Listen(n.socket)
+	must(t, err)
+	n.serve(l)
+	return n
+}
+
+// newNode is one that takes no claims yet.
+func newNode(t *testing.T, j *Journal) *node {
 	n := &node{T: t, dir: t.TempDir()}
 	n.socket = filepath.Join(n.dir, "s")
 	watch, err := NewWatch(j, filepath.Join(n.dir, "runs"), func() {}, slog.New(slog.DiscardHandler))
 	must(t, err)
 	n.desk = &Desk{Journal: j, Watch: watch, Host: "a", Boot: "1"}
-	l, err := Listen(n.socket)
-	must(t, err)
+	return n
+}
+
+func (n *node) serve(l *net.UnixListener) {
 	done := make(chan struct{})
 	go func() { n.desk.Serve(l); close(done) }()
-	t.Cleanup(func() { l.Close(); <-done })
-	return n
+	n.Cleanup(func() { l.Close(); <-done })
+}
+
+// settled waits until no claim is in work.
+func (n *node) settled() {
+	n.Helper()
+	n.until("every claim is answered", func() bool {
+		n.desk.room.mu.Lock()
+		defer n.desk.room.mu.Unlock()
+		return n.desk.room.all == 0
+	})
 }
 
 // own is a submitted job of the account that the test runs as.
@@ -290,6 +314,110 @@ func TestScripts(t *testing.T) {
 			t.Errorf("it printed %q", out)
 		}
 	})
+}
+
+// A script that is told to stop before it began never begins: its job is shown as
+// cancelled at once.
+func TestAScriptThatIsToldToStopBeforeItBegan(t *testing.T) {
+	t.Parallel()
+	const script = "#!/bin/sh\necho begun\n"
+	// dies waits for the script to die as one does that is told to stop.
+	dies := func(t *testing.T, cmd *exec.Cmd, out *bytes.Buffer) {
+		t.Helper()
+		late := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+		defer late.Stop()
+		cmd.Wait()
+		status := cmd.ProcessState.Sys().(syscall.WaitStatus)
+		if !status.Signaled() || status.Signal() != syscall.SIGTERM || strings.Contains(out.String(), "begun") {
+			t.Errorf("it ended %v and printed %q", cmd.ProcessState, out)
+		}
+	}
+	// neverBegan holds that no run was granted, and none is when the agent answers.
+	neverBegan := func(t *testing.T, n *node) {
+		t.Helper()
+		if runs, err := n.desk.Journal.Runs("ehpct"); err != nil || len(runs) > 0 {
+			t.Errorf("written down are %+v, %v", runs, err)
+		}
+	}
+	t.Run("while its claim waits", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		var asked atomic.Int32
+		n.desk.Knows = func(int) error { asked.Add(1); return hpc.ErrUnknownAccount }
+		cmd, out := n.start(script)
+		n.until("it has asked", func() bool { return asked.Load() > 0 })
+		must(t, cmd.Process.Signal(syscall.SIGTERM))
+		dies(t, cmd, out)
+		neverBegan(t, n)
+	})
+	t.Run("while its agent hangs", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		hangs, goOn := make(chan struct{}, 8), make(chan struct{})
+		n.desk.Knows = func(int) error { hangs <- struct{}{}; <-goOn; return nil }
+		cmd, out := n.start(script)
+		<-hangs
+		must(t, cmd.Process.Signal(syscall.SIGTERM))
+		dies(t, cmd, out)
+		close(goOn)
+		n.settled()
+		neverBegan(t, n)
+	})
+	t.Run("while its claim is granted", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		var once sync.Once
+		n.desk.Look = func(pid int) { once.Do(func() { syscall.Kill(pid, syscall.SIGTERM) }) }
+		cmd, out := n.start(script)
+		dies(t, cmd, out)
+		if r := n.over(); r.Killed == "" {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+	t.Run("other signals wait for it", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		var asked atomic.Int32
+		known := make(chan struct{})
+		n.desk.Knows = func(int) error {
+			asked.Add(1)
+			select {
+			case <-known:
+				return nil
+			default:
+				return hpc.ErrUnknownAccount
+			}
+		}
+		cmd, _ := n.start("#!/bin/sh\nexec sleep 60\n")
+		n.until("it has asked", func() bool { return asked.Load() > 0 })
+		must(t, cmd.Process.Signal(syscall.SIGUSR1))
+		close(known)
+		cmd.Wait()
+		if r := n.over(); r.ExitCode != 128+int(syscall.SIGUSR1) {
+			t.Errorf("written down is %+v", r)
+		}
+	})
+}
+
+// A question outlives who asked it in the socket of an agent that is away.
+func TestAQuestionThatNobodyStandsBehindIsGrantedNothing(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, own(t, nil))
+	l, err := Listen(n.socket)
+	must(t, err)
+	conn, err := net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr))
+	must(t, err)
+	text, err := json.Marshal(question{Token: "ehpct", ID: "7", Own: "7"})
+	must(t, err)
+	_, err = conn.Write(text)
+	must(t, err)
+	must(t, conn.Close())
+	n.serve(l)
+	n.run("#!/bin/sh\n", "ID=8") // is answered after it
+	n.settled()
+	if runs, err := n.desk.Journal.Runs("ehpct"); err != nil || len(runs) > 0 {
+		t.Errorf("written down are %+v, %v", runs, err)
+	}
 }
 
 func TestFirstLines(t *testing.T) {

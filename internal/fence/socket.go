@@ -54,6 +54,8 @@ type Desk struct {
 	Knows func(uid int) error
 	// Look measures the job that a process is of; nil where nothing is measured.
 	Look func(pid int)
+
+	room slots
 }
 
 // Listen opens the socket at path, for every account of the node.
@@ -77,7 +79,6 @@ func Listen(path string) (*net.UnixListener, error) {
 
 // Serve answers claims until the listener is closed.
 func (d *Desk) Serve(l *net.UnixListener) {
-	var room slots
 	for {
 		conn, err := l.AcceptUnix()
 		if errors.Is(err, net.ErrClosed) {
@@ -88,12 +89,12 @@ func (d *Desk) Serve(l *net.UnixListener) {
 			continue
 		}
 		who, err := peer(conn)
-		if err != nil || !room.take(who.Uid) {
+		if err != nil || !d.room.take(who.Uid) {
 			conn.Close()
 			continue
 		}
 		go func() {
-			defer func() { conn.Close(); room.leave(who.Uid) }()
+			defer func() { conn.Close(); d.room.leave(who.Uid) }()
 			d.answer(conn, who)
 		}()
 	}
@@ -165,6 +166,9 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 		if err := d.knows(int(who.Uid)); err != nil {
 			return err
 		}
+		if hungUp(conn) {
+			return errors.New("nobody waits for the answer any more")
+		}
 		return d.Watch.note(run)
 	}
 	ruling, run, err := d.Journal.Claim(c, int(who.Uid), note)
@@ -198,6 +202,22 @@ func (d *Desk) look(who *unix.Ucred) {
 	if d.Look != nil {
 		d.Look(int(who.Pid))
 	}
+}
+
+// hungUp tells whether the other end is closed. Who asked and died, or gave up,
+// has left its question behind: of a busy node, for as long as it is busy.
+func hungUp(conn *net.UnixConn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	gone := false
+	err = raw.Control(func(fd uintptr) {
+		poll := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLRDHUP}}
+		_, err := unix.Poll(poll, 0)
+		gone = err == nil && poll[0].Revents&(unix.POLLRDHUP|unix.POLLHUP|unix.POLLERR) != 0
+	})
+	return gone || err != nil
 }
 
 // peer is the process at the other end.

@@ -39,3 +39,23 @@ func TestAStartThatWasGivenUpIsNoCancel(t *testing.T) {
 	k.runs(t, map[string]int{"given": 1, "owned": 0})
 	k.Delete(t)
 }
+
+// TestACancelledStartRunsNothing cancels jobs whose scripts wait for their agent,
+// which answers while Slurm still gives them time to end.
+func TestACancelledStartRunsNothing(t *testing.T) {
+	t.Parallel()
+	k := newController(t)
+	agent := k.Daemon(t, k.Node(t, "compute000").Id, "ehpc-agent")
+	rig.Must(t, syscall.Kill(agent, syscall.SIGSTOP))
+	owner, stopped := k.submit(t, "owner", leave), k.submit(t, "stopped", leave)
+	k.AwaitJob(t, owner, "RUNNING")
+	k.AwaitJob(t, stopped, "RUNNING")
+	k.Do(t, &api.StopJobsRequest{ClusterId: k.ID, Jobs: jobList(t, stopped)}, nil)
+	k.Inside(t, k.manager, fmt.Sprintf(`su - lovelace -c "scancel %s"`, owner))
+	rig.Must(t, syscall.Kill(agent, syscall.SIGCONT))
+	k.AwaitJob(t, owner, "CANCELLED")
+	k.AwaitJob(t, stopped, "CANCELLED")
+	k.idle(t, "after")
+	k.runs(t, map[string]int{"owner": 0, "stopped": 0, "after": 1})
+	k.Delete(t)
+}
