@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"math"
 	"slices"
 	"sync"
 	"time"
@@ -12,7 +13,7 @@ type shape[E any] struct {
 	kind    kind
 	compare func(a, b E) int // the rows' order, by what no change touches; 0 for the same row
 	// first reads the rows of a cluster behind an id, in the order of their ids and
-	// at most stepRows of them; changed those that changed after a number, up to
+	// at most stepRows of them; changed those that changed last after a number, up to
 	// another.
 	first   func(ctx context.Context, tx Tx, clusterID, behind string) ([]E, error)
 	changed func(ctx context.Context, tx Tx, clusterID string, after, upTo int64) ([]E, error)
@@ -93,7 +94,11 @@ func (s *sheet[E]) update(ctx context.Context, tx Tx, k shape[E], clusterID stri
 		return nil // another listing was first
 	}
 	upTo := min(s.seq+stepChanges, is.seq)
-	changed, err := k.changed(ctx, tx, clusterID, s.seq, upTo)
+	last := upTo
+	if upTo == is.seq {
+		last = math.MaxInt64 // a row that was changed since has a later number
+	}
+	changed, err := k.changed(ctx, tx, clusterID, s.seq, last)
 	if err != nil {
 		return err
 	}
