@@ -127,6 +127,7 @@ func serve(ctx context.Context) error {
 	wg.Go(func() { a.Watch(ctx, l.Changed) })
 	wg.Go(func() { a.Prune(ctx) })
 	wg.Go(func() { a.Measure(ctx) })
+	wg.Go(func() { a.Weigh(ctx) })
 	wg.Go(func() {
 		err = a.TakeClaims(ctx)
 		stop() // without it no job can begin: the supervisor starts this agent anew

@@ -46,6 +46,7 @@ type Agent struct {
 	commands sync.WaitGroup
 	looks    looks         // at file systems, that have not come back
 	meter    *meter.Meter  // nil where jobs cannot be measured
+	weights  *weights      // nil where there are none
 	ended    chan struct{} // a command has, since Watch looked last
 	runs     chan struct{} // a job's run has begun or ended, likewise
 
@@ -64,6 +65,7 @@ func New(opts Options) (*Agent, error) {
 		opts:    opts,
 		files:   files{root: opts.Root},
 		journal: journal{dir: opts.Root + "/var/lib/ehpc/commands"},
+		weights: openWeights(opts.Root, opts.JobGroups),
 		ended:   make(chan struct{}, 1),
 		runs:    make(chan struct{}, 1),
 	}

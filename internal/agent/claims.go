@@ -35,9 +35,21 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Knows: a.knowsUID, Look: a.meterLook()}
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Knows: a.knowsUID, Look: a.lookAtRun}
 	desk.Serve(l)
 	return nil
+}
+
+// lookAtRun is for a process that stands for a run, as it begins and ends.
+func (a *Agent) lookAtRun(pid int) {
+	if a.weights != nil {
+		if err := a.weights.lower(pid); err != nil {
+			a.opts.Log.Warn("a job weighs as much as the node's daemons", "err", err)
+		}
+	}
+	if a.meter != nil {
+		a.meter.Look(pid)
+	}
 }
 
 const pruneEvery = 24 * time.Hour

@@ -31,13 +31,6 @@ func (a *Agent) newMeter() (*meter.Meter, error) {
 	return m, err
 }
 
-func (a *Agent) meterLook() func(pid int) {
-	if a.meter == nil {
-		return nil
-	}
-	return a.meter.Look
-}
-
 // Measure measures the jobs of this node until ctx ends.
 func (a *Agent) Measure(ctx context.Context) {
 	if a.meter != nil {

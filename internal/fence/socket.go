@@ -52,7 +52,8 @@ type Desk struct {
 	// know; nil where it needs to know none. A scheduler may start a job of one before
 	// the node was told of it, and after it was told that there is no such account.
 	Knows func(uid int) error
-	// Look measures the job that a process is of; nil where nothing is measured.
+	// Look is told the process that stands for a run, before the run begins and once
+	// its script has ended; nil where nobody looks.
 	Look func(pid int)
 
 	room slots

@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"ehpc/internal/hpc"
+	"ehpc/internal/provider"
 )
 
 // cgroups are the host's control group hierarchies.
@@ -30,15 +30,20 @@ type limits struct {
 	cores    int
 	memory   int64 // bytes
 	maxTasks int
+	manager  bool // a cluster's daemons go before the jobs of its other machines
 }
 
 // maxTasks bounds processes and threads of a machine, so that none uses up the
 // host's process ids.
 const maxTasks = 4096
 
-func limitsOf(t hpc.InstanceType) limits {
-	return limits{cores: t.Cores, memory: int64(t.MemoryMB) << 20, maxTasks: maxTasks}
+func limitsOf(s provider.Spec) limits {
+	return limits{cores: s.Type.Cores, memory: int64(s.Type.MemoryMB) << 20, maxTasks: maxTasks, manager: s.Manager}
 }
+
+// managerWeight is how many other machines a manager weighs when processor time
+// is short.
+const managerWeight = 8
 
 // parseCgroups reads the format of /proc/self/mountinfo.
 func parseCgroups(mountinfo string) cgroups {
@@ -178,9 +183,14 @@ const cpuPeriod = 100_000 // microseconds
 
 func (c cgroups) settings(l limits) []setting {
 	memory, tasks := strconv.FormatInt(l.memory, 10), strconv.Itoa(l.maxTasks)
+	weight := 1
+	if l.manager {
+		weight = managerWeight
+	}
 	if c.unified {
 		return []setting{
 			{"cpu", "cpu.max", fmt.Sprintf("%d %d", l.cores*cpuPeriod, cpuPeriod), false},
+			{"cpu", "cpu.weight", strconv.Itoa(100 * weight), false},
 			{"memory", "memory.max", memory, false},
 			{"memory", "memory.swap.max", "0", true},
 			{"pids", "pids.max", tasks, false},
@@ -189,6 +199,7 @@ func (c cgroups) settings(l limits) []setting {
 	return []setting{
 		{"cpu", "cpu.cfs_period_us", strconv.Itoa(cpuPeriod), false},
 		{"cpu", "cpu.cfs_quota_us", strconv.Itoa(l.cores * cpuPeriod), false},
+		{"cpu", "cpu.shares", strconv.Itoa(1024 * weight), false},
 		{"memory", "memory.limit_in_bytes", memory, false},
 		{"memory", "memory.memsw.limit_in_bytes", memory, true},
 		{"pids", "pids.max", tasks, false},

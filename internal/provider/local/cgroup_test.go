@@ -48,7 +48,7 @@ func TestVersion2HandsControllersDownAndLimitsTheMachine(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
 	c := cgroups{unified: true, roots: []string{root}, mounts: map[string]string{"": root, "cpu": root, "memory": root, "pids": root}}
-	if err := c.create("ehpc/x/i-a", limits{cores: 4, memory: 8 << 30, maxTasks: 100}); err != nil {
+	if err := c.create("ehpc/x/i-a", limits{cores: 4, memory: 8 << 30, maxTasks: 100, manager: true}); err != nil {
 		t.Fatal(err)
 	}
 	for file, want := range map[string]string{
@@ -56,6 +56,7 @@ func TestVersion2HandsControllersDownAndLimitsTheMachine(t *testing.T) {
 		"ehpc/cgroup.subtree_control":   "+cpu +memory +pids",
 		"ehpc/x/cgroup.subtree_control": "+cpu +memory +pids",
 		"ehpc/x/i-a/cpu.max":            "400000 100000",
+		"ehpc/x/i-a/cpu.weight":         "800",
 		"ehpc/x/i-a/memory.max":         "8589934592",
 		"ehpc/x/i-a/memory.swap.max":    "0",
 		"ehpc/x/i-a/pids.max":           "100",
@@ -66,6 +67,22 @@ func TestVersion2HandsControllersDownAndLimitsTheMachine(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(root, "ehpc/x/i-a/cgroup.subtree_control")); err == nil {
 		t.Error("the machine's own group is the container runtime's to prepare")
+	}
+}
+
+func TestAManagerWeighsMoreThanOtherMachines(t *testing.T) {
+	t.Parallel()
+	c := cgroups{mounts: map[string]string{}}
+	shares := func(manager bool) string {
+		for _, s := range c.settings(limits{cores: 1, manager: manager}) {
+			if s.file == "cpu.shares" {
+				return s.value
+			}
+		}
+		return ""
+	}
+	if manager, other := shares(true), shares(false); manager != "8192" || other != "1024" {
+		t.Errorf("a manager has %q shares, another machine %q", manager, other)
 	}
 }
 

@@ -111,7 +111,7 @@ func (p *Provider) start(ctx context.Context, rec record, rootfs string) (record
 	if err := p.reach("bundle written"); err != nil {
 		return rec, err
 	}
-	if err := p.cgroups.create(p.group(id), limitsOf(rec.Spec.Type)); err != nil {
+	if err := p.cgroups.create(p.group(id), limitsOf(rec.Spec)); err != nil {
 		return rec, err
 	}
 	if err := p.reach("cgroup made"); err != nil {
