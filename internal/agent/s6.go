@@ -166,7 +166,7 @@ func (s S6) down(ctx context.Context, dir string) error {
 // waitReady waits until the service runs and answers, or has ended too often.
 func (s S6) waitReady(ctx context.Context, d Daemon) error {
 	dir := filepath.Join(s.Dir, d.Name)
-	if err := s.tool(ctx, "s6-svdt-clear", dir); err != nil {
+	if err := s.clearDeaths(ctx, dir); err != nil {
 		return err
 	}
 	deaths := 0
@@ -182,6 +182,20 @@ func (s S6) waitReady(ctx context.Context, d Daemon) error {
 	}
 	if err != nil {
 		return fmt.Errorf("%w%s", err, s.logEnd(d.Name))
+	}
+	return nil
+}
+
+// clearDeaths begins the count anew. The tool and s6 write the same file beside
+// the count: where a service ends at that moment, one of them does not find it.
+func (s S6) clearDeaths(ctx context.Context, dir string) error {
+	var last error
+	err := s.poll(ctx, toolTimeout, "the count of its ends is cleared", func() bool {
+		last = s.tool(ctx, "s6-svdt-clear", dir)
+		return last == nil
+	})
+	if err != nil {
+		return errors.Join(err, last)
 	}
 	return nil
 }
