@@ -42,7 +42,7 @@ type sheet[E any] struct {
 	mu   sync.RWMutex
 	made bool
 	edition
-	rows []E // while it is not made, what was read so far
+	rows []E // while it is not made, what was read so far, in the order of the ids
 }
 
 const (

@@ -2,7 +2,10 @@ package store
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"ehpc/internal/hpc"
 )
@@ -29,6 +32,31 @@ func TestARowThatChangesWhileItIsReadIsListed(t *testing.T) {
 		}
 		if n := look(overtaken); n != 1 {
 			t.Errorf("%d jobs are listed", n)
+		}
+	})
+}
+
+// A cluster with more nodes than are read at once is listed.
+func TestAVeryLargeClustersNodesAreListed(t *testing.T) {
+	onEveryEngine(t, func(t *testing.T, place func() Place) {
+		s := withCluster(t, place())
+		const nodes = stepRows + 10
+		for from := 0; from < nodes; from += 500 {
+			var some []*Node
+			for n := from; n < min(from+500, nodes); n++ { // the oldest has the last id
+				some = append(some, &Node{ID: fmt.Sprintf("n-%05d", nodes-n), ClusterID: "c", Hostname: fmt.Sprintf("compute%05d", n),
+					Roles: []hpc.Role{hpc.RoleCompute}, Status: hpc.NodeRunning, Created: now.Add(time.Duration(n) * time.Second), Changed: now})
+			}
+			change(t, s, func(ctx context.Context, tx Tx) error { return tx.InsertNodes(ctx, some) })
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		all, err := s.Nodes(ctx, "c")
+		if err != nil || len(all) != 1+nodes {
+			t.Fatalf("%d nodes are listed, %v", len(all), err)
+		}
+		if !slices.IsSortedFunc(all, nodeOrder) {
+			t.Error("they are out of order")
 		}
 	})
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"cmp"
 	"context"
-	"slices"
 	"strings"
 )
 
@@ -15,11 +14,8 @@ func nodeOrder(a, b *Node) int {
 	return cmp.Or(a.Created.Compare(b.Created), strings.Compare(a.Hostname, b.Hostname), strings.Compare(a.ID, b.ID))
 }
 
-// firstNodes reads a cluster's nodes at once: there are not many.
-func firstNodes(ctx context.Context, tx Tx, clusterID, _ string) (rows []*Node, err error) {
-	err = tx.db.NewSelect().Model(&rows).Where("cluster_id = ?", clusterID).Scan(ctx)
-	slices.SortFunc(rows, nodeOrder)
-	return rows, err
+func firstNodes(ctx context.Context, tx Tx, clusterID, behind string) (rows []*Node, err error) {
+	return rows, tx.db.NewSelect().Model(&rows).Where("cluster_id = ? AND id > ?", clusterID, behind).Order("id").Limit(stepRows).Scan(ctx)
 }
 
 func changedNodes(ctx context.Context, tx Tx, clusterID string, after, upTo int64) (rows []*Node, err error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -101,6 +102,9 @@ func (d *directory[E]) readSome(ctx context.Context, tx Tx, k shape[E], clusterI
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.rows, s.edition, s.made = append(s.rows, rows...), is, len(rows) < stepRows
+	if s.made {
+		slices.SortFunc(s.rows, k.compare)
+	}
 	return s.made, nil
 }
 
