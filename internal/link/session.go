@@ -18,13 +18,15 @@ const streamLimit = 64
 // noticed at once, so what the answer decides is whether a peer is merely slow: a
 // busy node's is, and a server that is short of time for a moment must not take
 // thousands of peers for gone, for they would come again at once and leave it less.
+// A stream that one side has closed is kept for what the other has still to read:
+// after StreamCloseTimeout the rest of an answer is lost.
 func muxConfig() *yamux.Config {
 	c := yamux.DefaultConfig()
 	c.AcceptBacklog = streamLimit
 	c.KeepAliveInterval = 3 * time.Second
 	c.ConnectionWriteTimeout = 15 * time.Second
 	c.StreamOpenTimeout = 30 * time.Second
-	c.StreamCloseTimeout = 10 * time.Second
+	c.StreamCloseTimeout = time.Minute
 	c.LogOutput = io.Discard // what matters comes back as an error
 	return c
 }
@@ -36,8 +38,8 @@ func serveHTTP(session *yamux.Session, handler http.Handler) {
 	server := &http.Server{
 		Protocols:         &plain,
 		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
-		ReadTimeout:       time.Minute,
+		ReadHeaderTimeout: time.Minute, // who asked has a limit of its own
+		ReadTimeout:       2 * time.Minute,
 		IdleTimeout:       10 * time.Second,
 		MaxHeaderBytes:    16 << 10,
 	}
