@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -19,6 +20,8 @@ type S6 struct {
 	Root string // "/" on a node
 	Dir  string // "/service"
 	Logs string // "/var/log/ehpc"
+
+	exec func(ctx context.Context, argv ...string) (out []byte, err error) // nil for the node's commands
 }
 
 var _ Supervisor = S6{}
@@ -175,7 +178,7 @@ func (s S6) waitReady(ctx context.Context, d Daemon) error {
 			deaths = s.deaths(ctx, dir)
 			return deaths >= deathLimit
 		}
-		return d.Ready == nil || run(ctx, toolTimeout, d.Ready...) == nil
+		return d.Ready == nil || s.tool(ctx, d.Ready...) == nil
 	})
 	if err == nil && deaths >= deathLimit {
 		err = fmt.Errorf("it ended %d times", deaths)
@@ -202,9 +205,7 @@ func (s S6) clearDeaths(ctx context.Context, dir string) error {
 
 // deaths counts how often the service ended since the count was cleared.
 func (s S6) deaths(ctx context.Context, dir string) int {
-	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "s6-svdt", dir).Output()
+	out, err := s.ask(ctx, "s6-svdt", dir)
 	if err != nil {
 		return 0
 	}
@@ -280,9 +281,7 @@ func (s S6) State(ctx context.Context) (map[string]string, error) {
 
 // status is "up", "failing" (should be up) or "down".
 func (s S6) status(ctx context.Context, dir string) string {
-	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
-	defer cancel()
-	out, err := exec.CommandContext(ctx, "s6-svstat", "-o", "up,wantedup", dir).Output()
+	out, err := s.ask(ctx, "s6-svstat", "-o", "up,wantedup", dir)
 	fields := strings.Fields(string(out))
 	switch {
 	case err != nil || len(fields) != 2:
@@ -295,15 +294,37 @@ func (s S6) status(ctx context.Context, dir string) string {
 	return "down"
 }
 
-func (s S6) tool(ctx context.Context, argv ...string) error { return run(ctx, toolTimeout, argv...) }
+func (s S6) tool(ctx context.Context, argv ...string) error {
+	_, err := s.ask(ctx, argv...)
+	return err
+}
 
-// run runs a command of the node; its output explains a failure.
-func run(ctx context.Context, limit time.Duration, argv ...string) error {
-	ctx, cancel := context.WithTimeout(ctx, limit)
+// ask runs a tool and returns what it prints; that explains a failure, too.
+func (s S6) ask(ctx context.Context, argv ...string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, toolTimeout)
 	defer cancel()
-	out, err := exec.CommandContext(ctx, argv[0], argv[1:]...).CombinedOutput()
-	if err != nil {
-		return fmt.Errorf("%s: %w: %s", argv[0], err, bytes.TrimSpace(out))
+	do := s.exec
+	if do == nil {
+		do = command
 	}
-	return nil
+	out, err := do(ctx, argv...)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return nil, fmt.Errorf("%s has not ended in time: %w", argv[0], err)
+	case err != nil:
+		return nil, fmt.Errorf("%s: %w", argv[0], err)
+	}
+	return out, nil
+}
+
+// command runs a command of the node.
+func command(ctx context.Context, argv ...string) ([]byte, error) {
+	var stderr bytes.Buffer
+	c := exec.CommandContext(ctx, argv[0], argv[1:]...)
+	c.Stderr = &stderr
+	out, err := c.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w: %s", err, bytes.TrimSpace(slices.Concat(out, stderr.Bytes())))
+	}
+	return out, nil
 }
