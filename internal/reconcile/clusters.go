@@ -38,12 +38,14 @@ func (ctl *Control) passClusters(ctx context.Context) error {
 	return nil
 }
 
+// applyCluster carries out one step and notes how it went, also when that is that
+// it met its limit.
 func (ctl *Control) applyCluster(ctx context.Context, s *clusterStep) {
-	ctx, cancel := context.WithTimeout(ctx, ctl.Limits.Step)
+	within, cancel := context.WithTimeout(ctx, ctl.Limits.Step)
 	defer cancel()
 	err := ctl.interrupted("before " + string(s.Act))
 	if err == nil {
-		err = ctl.doCluster(ctx, s)
+		err = ctl.doCluster(within, s)
 	}
 	if err == nil {
 		err = ctl.interrupted("after " + string(s.Act))

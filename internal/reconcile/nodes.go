@@ -138,7 +138,7 @@ func (ctl *Control) listSched(ctx context.Context, v *clusterView) (map[string]s
 	if m == nil || !v.Cluster.Wanted || !v.Present[m.ID] || (m.Status != hpc.NodeReady && m.Status != hpc.NodeRunning) {
 		return nil, nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, slowLimit/2)
 	defer cancel()
 	list, err := ctl.Links.Scheduler(m.ID).Nodes(ctx)
 	if err != nil {
@@ -180,14 +180,15 @@ func (ctl *Control) noteSched(ctx context.Context, clusterID string, nodes []*st
 	}
 }
 
-// applyNode carries out one step and notes how it went.
+// applyNode carries out one step and notes how it went, also when that is that it
+// met its limit.
 func (ctl *Control) applyNode(ctx context.Context, v *clusterView, s nodeStep, plan hpc.NodePlan) {
-	ctx, cancel := context.WithTimeout(ctx, ctl.Limits.Step)
+	within, cancel := context.WithTimeout(ctx, ctl.Limits.Step)
 	defer cancel()
 	n := s.Node
 	err := ctl.interrupted("before " + string(s.Act))
 	if err == nil {
-		err = ctl.doNode(ctx, v, s, plan)
+		err = ctl.doNode(within, v, s, plan)
 	}
 	if err == nil {
 		err = ctl.interrupted("after " + string(s.Act))
