@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,16 +28,17 @@ func (ctl *Control) passPast(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var faults []error
 	for _, c := range clusters {
 		ctx, here := ctl.held(ctx, c.ID)
 		if !here {
 			continue
 		}
 		if err := settled(ctl.movePast(ctx, c.ID, time.Now().Add(-ctl.EndedJobsAfter))); err != nil {
-			return fmt.Errorf("cannot move ended jobs of cluster %s: %w", c.ID, err)
+			faults = append(faults, fmt.Errorf("cannot move ended jobs of cluster %s: %w", c.ID, err))
 		}
 	}
-	return nil
+	return errors.Join(faults...)
 }
 
 // movePast moves a cluster's jobs that ended before a time, and says so once.

@@ -159,6 +159,9 @@ func (tx Tx) DropCluster(ctx context.Context, id string, now time.Time) error {
 	if _, err := tx.db.NewDelete().Model((*PostScript)(nil)).Where("cluster_id = ?", id).Exec(ctx); err != nil {
 		return err
 	}
+	if _, err := tx.db.NewDelete().Model((*LateAccount)(nil)).Where("cluster_id = ?", id).Exec(ctx); err != nil {
+		return err
+	}
 	return one(tx.db.NewUpdate().Model((*Cluster)(nil)).
 		Set("rev = rev + 1").Set("deleted = ?", now).Set("secrets = ''").
 		Where("id = ? AND deleted IS NULL", id).Exec(ctx))

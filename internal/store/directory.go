@@ -166,8 +166,8 @@ func (d *directory[E]) sheet(clusterID string, now time.Time) *sheet[E] {
 	defer d.mu.Unlock()
 	s := d.clusters[clusterID]
 	if s == nil {
-		d.sweep(now)
 		s = new(sheet[E])
+		d.sweep(now, s)
 		if d.clusters == nil {
 			d.clusters = map[string]*sheet[E]{}
 		}
@@ -177,10 +177,14 @@ func (d *directory[E]) sheet(clusterID string, now time.Time) *sheet[E] {
 	return s
 }
 
-// sweep needs d.mu. What is being read stays.
-func (d *directory[E]) sweep(now time.Time) {
+// sweep needs d.mu. What is being read stays, and the part at hand, which is not
+// counted either: one that is larger than the bound would never be kept.
+func (d *directory[E]) sweep(now time.Time, hand *sheet[E]) {
 	total := 0
 	for id, s := range d.clusters {
+		if s == hand {
+			continue
+		}
 		if s.reading == nil && now.Sub(s.used) > idleSheet {
 			delete(d.clusters, id)
 			continue
@@ -190,7 +194,7 @@ func (d *directory[E]) sweep(now time.Time) {
 	for total > maxEntries {
 		oldest := ""
 		for id, s := range d.clusters {
-			if s.reading == nil && (oldest == "" || s.used.Before(d.clusters[oldest].used)) {
+			if s != hand && s.reading == nil && (oldest == "" || s.used.Before(d.clusters[oldest].used)) {
 				oldest = id
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,4 +60,38 @@ func TestAVeryLargeClustersNodesAreListed(t *testing.T) {
 			t.Error("they are out of order")
 		}
 	})
+}
+
+// A cluster that is larger than the bound of what is kept is kept all the same,
+// while it is looked at, and a small one does not throw it out.
+func TestAClusterLargerThanTheBoundIsReadOnce(t *testing.T) {
+	t.Parallel()
+	s := withCluster(t, Place{Dir: t.TempDir()})
+	sizes, reads := map[string]int{"large": maxEntries + 10, "small": 1}, map[string]int{}
+	k := jobShape
+	k.first = func(_ context.Context, _ Tx, cluster, behind string) (rows []jobEntry, err error) {
+		from := 0
+		if behind == "" {
+			reads[cluster]++
+		} else if _, err := fmt.Sscan(strings.TrimLeft(behind, "0"), &from); err == nil || behind == "00000000" {
+			from++
+		}
+		for i := from; i < min(from+stepRows, sizes[cluster]); i++ {
+			rows = append(rows, jobEntry{id: fmt.Sprintf("%08d", i)})
+		}
+		return rows, nil
+	}
+	var d directory[jobEntry]
+	for _, cluster := range []string{"large", "large", "small", "large"} {
+		if err := d.view(t.Context(), s.Read(), k, cluster, func(all []jobEntry) {
+			if len(all) != sizes[cluster] {
+				t.Errorf("%d rows of the %s one", len(all), cluster)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reads["large"] > 2 {
+		t.Errorf("it was read %d times", reads["large"])
+	}
 }

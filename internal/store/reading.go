@@ -111,7 +111,7 @@ func (d *directory[E]) readSome(ctx context.Context, tx Tx, k shape[E], clusterI
 // sweepOthers needs d.mu.
 func (d *directory[E]) sweepOthers(s *sheet[E], now time.Time) {
 	s.used = now
-	d.sweep(now)
+	d.sweep(now, s)
 }
 
 // reads is how many clusters are being read.
