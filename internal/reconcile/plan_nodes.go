@@ -214,12 +214,17 @@ func (v *clusterView) managed() bool {
 	return m != nil && m.Status == hpc.NodeRunning && v.Present[m.ID]
 }
 
-// planUnwanted drains a node before it goes, unless its cluster goes with it,
-// was told to go at once, or its cluster is in exception without a manager to ask.
-// It is waited for until its drain limit, if it has one, whether the scheduler
-// answers or not.
+// mayHaveJobs tells whether jobs may run on a node, whether its scheduler can be
+// asked or not: a manager that is away comes back.
+func (v *clusterView) mayHaveJobs(n *store.Node) bool {
+	return v.Cluster.Status == hpc.ClusterRunning || v.managed() || n.Plan != "" && !v.dead(n)
+}
+
+// planUnwanted drains a node before it goes, unless its cluster goes with it, it
+// was told to go at once, or it has no jobs for sure. It is waited for until its
+// drain limit, if it has one, whether the scheduler answers or not.
 func planUnwanted(now time.Time, v *clusterView, n *store.Node) *nodeStep {
-	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || v.Cluster.Status != hpc.ClusterRunning && !v.managed() {
+	if !v.Cluster.Wanted || n.Force || !n.HasRole(hpc.RoleCompute) || !v.mayHaveJobs(n) {
 		return &nodeStep{Act: releaseNode}
 	}
 	if !n.DrainUntil.IsZero() && !now.Before(n.DrainUntil) {

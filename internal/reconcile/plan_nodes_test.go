@@ -271,7 +271,7 @@ func TestPlanNodes(t *testing.T) {
 		n.Force = true
 		only(t, w, releaseNode)
 	})
-	t.Run("in exception it is drained as long as the manager is there, whether the scheduler answers or not", func(t *testing.T) {
+	t.Run("in exception, too, and it is waited for a manager that is away", func(t *testing.T) {
 		w := running(t)
 		n := node(w, "compute001")
 		w.v.Cluster.Status = hpc.ClusterException
@@ -281,6 +281,18 @@ func TestPlanNodes(t *testing.T) {
 		w.v.Sched = nil
 		only(t, w, "")
 		w.v.Present["i-manager"] = false
+		only(t, w, "")
+		n.DrainUntil = w.now
+		only(t, w, forceNode)
+		n.DrainUntil = time.Time{}
+		delete(w.v.Machines, n.ID)
+		only(t, w, releaseNode)
+	})
+	t.Run("one that was never set up goes at once in a cluster that did not come up", func(t *testing.T) {
+		w := running(t)
+		n := node(w, "compute001")
+		w.v.Cluster.Status, w.v.Present["i-manager"], w.v.Sched = hpc.ClusterException, false, nil
+		n.Wanted, n.Status, n.Plan = false, hpc.NodeReleasing, ""
 		only(t, w, releaseNode)
 	})
 	t.Run("a busy node that is moved to another queue is not drained for it", func(t *testing.T) {
