@@ -2,6 +2,7 @@ package action
 
 import (
 	"context"
+	"fmt"
 	"regexp"
 	"slices"
 	"strings"
@@ -78,6 +79,10 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 	if !slices.ContainsFunc(queues, func(row *store.Queue) bool { return row.Name == q.QueueName }) {
 		return nil, api.ObjectNotFound.Errorf("cannot list nodes: QueueName %q does not exist in cluster %s", q.QueueName, c.ID)
 	}
+	images, err := s.Images()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list nodes: %w", err)
+	}
 	a := &api.ListNodesByQueueResponse{TotalCount: total, PageNumber: q.PageNumber, PageSize: q.PageSize}
 	for _, n := range nodes {
 		i := s.nodeInfo(c, n)
@@ -88,7 +93,7 @@ func (s *Service) ListNodesByQueue(ctx context.Context, q *api.ListNodesByQueueR
 			TotalResources: (*api.ListNodesByQueueTotalResources)(i.TotalResources),
 			UsedResources:  (*api.ListNodesByQueueUsedResources)(i.UsedResources),
 			IpAddress:      i.IpAddress, StateInSched: i.StateInSched, Version: i.Version,
-			IpInfo: ipInfo(n), InstanceInfo: s.instanceInfo(c, n, i)})
+			IpInfo: ipInfo(n), InstanceInfo: instanceInfo(c, n, i, images)})
 	}
 	return a, nil
 }
@@ -158,7 +163,7 @@ func ipInfo(n *store.Node) *api.ListNodesByQueueIpInfo {
 }
 
 // instanceInfo tells of a node's machine what the document has and is known here.
-func (s *Service) instanceInfo(c *store.Cluster, n *store.Node, i api.ListNodesNodeInfo) *api.ListNodesByQueueInstanceInfo {
+func instanceInfo(c *store.Cluster, n *store.Node, i api.ListNodesNodeInfo, images []Image) *api.ListNodesByQueueInstanceInfo {
 	status := "Stopped"
 	if n.Address != "" {
 		status = "Running"
@@ -170,11 +175,9 @@ func (s *Service) instanceInfo(c *store.Cluster, n *store.Node, i api.ListNodesN
 		InstanceChargeType: "PostPaid", SpotStrategy: orElse(string(n.SpotStrategy), "NoSpot"), CreationTime: stamp(n.Created), StartTime: stamp(n.Created),
 		VpcAttributes: &api.ListNodesByQueueVpcAttributes{VSwitchId: i.VSwitchId, VpcId: i.VpcId}}
 	info.VpcAttributes.PrivateIpAddress.IpAddress = ipInfo(n).PrivateIpAddress.IpAddress
-	if images, err := s.Images(); err == nil {
-		for _, im := range images {
-			if im.ID == n.ImageID {
-				info.OSName, info.OSNameEn = im.OSName, im.OSName
-			}
+	for _, im := range images {
+		if im.ID == n.ImageID {
+			info.OSName, info.OSNameEn = im.OSName, im.OSName
 		}
 	}
 	return info

@@ -75,7 +75,8 @@ func withStore(b *testing.B, connections int) (*client.Client, *store.Store) {
 	rig.Must(b, db.Change(b.Context(), func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertKey(ctx, store.Key{ID: key.ID, Owner: key.Owner, Secret: key.Secret, Enabled: true, Created: time.Now()})
 	}))
-	s := &action.Service{Store: db, Config: config.Default(), Version: "1", Log: log}
+	s := &action.Service{Store: db, Config: config.Default(), Version: "1", Log: log,
+		Images: func() ([]action.Image, error) { return nil, nil }}
 	return serve(b, key, server.Options{Handlers: s.Table(), Keys: action.Keys{Store: db}, Region: "cn-hangzhou", Log: log}, connections), db
 }
 
