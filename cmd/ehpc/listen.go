@@ -32,11 +32,26 @@ func serveHTTP(ctx context.Context, front *front, conf config.Config, db *store.
 		return err
 	case <-ctx.Done():
 	}
-	ending, cancel := context.WithTimeout(context.Background(), 5*time.Second)
-	defer cancel()
-	err := srv.Shutdown(ending)
+	err := endHTTP(srv, log)
 	if served := <-done; !errors.Is(served, http.ErrServerClosed) {
 		err = errors.Join(err, served)
+	}
+	return err
+}
+
+// endLimit is how long a service that ends waits for the requests under way: each
+// has 30 s, and its caller some to read the answer.
+const endLimit = 40 * time.Second
+
+// endHTTP ends the server once the requests under way are answered. What is
+// accepted by one that is cut off stays accepted, and its caller does not know.
+func endHTTP(srv *http.Server, log *slog.Logger) error {
+	ending, cancel := context.WithTimeout(context.Background(), endLimit)
+	defer cancel()
+	err := srv.Shutdown(ending)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("requests under way are cut off", "after", endLimit)
+		return srv.Close()
 	}
 	return err
 }
