@@ -48,7 +48,7 @@ const (
 	maxOfAccount  = 10  // as one account: a node carries few streams
 	maxStrangers  = 64  // that have not, and of these
 	maxFromSource = 10  // from one address
-	strangerTime  = 30 * time.Second
+	strangerTime  = time.Minute
 	maxTries      = 6  // to log in, in one connection
 	maxSessions   = 10 // in one connection
 )

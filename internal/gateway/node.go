@@ -13,8 +13,9 @@ import (
 	"ehpc/internal/store"
 )
 
-// dialLimit is how long the way to a node's shell may take.
-const dialLimit = 20 * time.Second
+// dialLimit is how long the way to a node's shell may take: a busy node is waited
+// for, while the guest's certificate is good and there is time to tell the guest.
+const dialLimit = 45 * time.Second
 
 // errNoLogin: people cannot be let in now.
 var errNoLogin = errors.New("no login node of the cluster is in service now; try again")

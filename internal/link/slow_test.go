@@ -165,6 +165,32 @@ func TestASlowPeer(t *testing.T) {
 	})
 }
 
+func TestASlowSSHServer(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		h, agent, log := linked(t, 0)
+		inner, server := net.Pipe()
+		done := make(chan struct{})
+		_, handler := SSHHandler(func(ctx context.Context) (net.Conn, error) {
+			select {
+			case <-time.After(25 * time.Second):
+				return inner, nil
+			case <-ctx.Done():
+				return nil, ctx.Err()
+			}
+		})
+		go func() {
+			defer close(done)
+			serveHTTP(agent, handler)
+		}()
+		t.Cleanup(func() { agent.Close(); server.Close(); inner.Close(); <-done })
+		conn, err := h.DialSSH(t.Context(), "i-1")
+		if err != nil {
+			t.Fatalf("it is not reached: %v; the log:\n%s", err, log)
+		}
+		conn.Close()
+	})
+}
+
 // raw asks a served session over a stream that the test itself reads and writes.
 func raw(t *testing.T, ask func(t *testing.T, stream net.Conn)) {
 	bubble(t, func(t *testing.T) {

@@ -18,7 +18,7 @@ const (
 	sshProtocol = "ehpc-ssh"
 	// sshLimit is how many such streams a node carries: calls always have room.
 	sshLimit   = streamLimit / 2
-	sshOpening = 10 * time.Second
+	sshOpening = time.Minute // callers' limits are nearer
 )
 
 // SSHHandler is a node's side of DialSSH, at the prefix "/ssh": it joins the
