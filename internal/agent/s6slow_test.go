@@ -56,7 +56,8 @@ func (f *slowS6) exec(ctx context.Context, argv ...string) ([]byte, error) {
 func ensureOn(t *testing.T, f *slowS6, script string) (took time.Duration, err error) {
 	t.Helper()
 	dir, logs := t.TempDir(), t.TempDir()
-	d := Daemon{Service: scheduler.Service{Name: "slurmctld", Argv: []string{"/usr/sbin/slurmctld"}, Ready: []string{"answers"}}}
+	d := Daemon{Service: scheduler.Service{Name: "slurmctld",
+		Argv: []string{"/usr/sbin/slurmctld"}, Ready: []string{"answers"}}}
 	if script == "" {
 		script = string(runScript(d))
 	}
@@ -95,7 +96,8 @@ func TestASlowService(t *testing.T) {
 	})
 	in("one that never answers is told, with the end of its log", func(t *testing.T) {
 		_, err := ensureOn(t, &slowS6{tool: time.Millisecond}, "")
-		if err == nil || !strings.Contains(err.Error(), "cannot bring up slurmctld") || !strings.Contains(err.Error(), "reading the state") {
+		if err == nil || !strings.Contains(err.Error(), "cannot bring up slurmctld") ||
+			!strings.Contains(err.Error(), "reading the state") {
 			t.Errorf("err = %v", err)
 		}
 	})

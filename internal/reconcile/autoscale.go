@@ -14,9 +14,10 @@ import (
 	"ehpc/internal/store"
 )
 
-// passScale makes clusters grow and shrink with their queues.
+// passScale makes clusters grow and shrink with their queues. Each asks the
+// scheduler twice, which may take its time.
 func (ctl *Control) passScale(ctx context.Context) error {
-	_, err := ctl.eachCluster(ctx, runs, "scale", 30*time.Second, "cannot scale a cluster", func(ctx context.Context, c *store.Cluster) error {
+	_, err := ctl.eachCluster(ctx, runs, "scale", 2*slowLimit, "cannot scale a cluster", func(ctx context.Context, c *store.Cluster) error {
 		return ctl.scaleCluster(ctx, c.ID)
 	})
 	return err

@@ -83,7 +83,8 @@ func newSlowPlane(t *testing.T, takes time.Duration, status hpc.NodeStatus) *slo
 	fatal(t, s.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
 		return errors.Join(tx.InsertCluster(ctx, p.c, hpc.Secrets{}), tx.InsertNodes(ctx, []*store.Node{p.m}),
 			tx.InsertJob(ctx, &store.Job{ID: "j1", ClusterID: "d", PublicID: "1", SchedID: "1", Token: "t1",
-				Owner: "worker", Queue: hpc.DefaultQueue, State: hpc.JobPending, Wanted: true, NodeList: []string{}, Submitted: now, Modified: now}))
+				Owner: "worker", Queue: hpc.DefaultQueue, State: hpc.JobPending, Wanted: true,
+				NodeList: []string{}, Submitted: now, Modified: now}))
 	}))
 	if _, held := p.hold(t.Context(), p.c); !held {
 		t.Fatal("no lease")
@@ -147,6 +148,20 @@ func TestASlowCluster(t *testing.T) {
 			t.Errorf("seen are %v, err = %v", sched, err)
 		}
 	})
+	in("clusters scale by what is shown after 45 s", 45*time.Second, hpc.NodeRunning, func(t *testing.T, p *slowPlane) {
+		fatal(t, p.Store.Change(t.Context(), func(ctx context.Context, tx store.Tx) error {
+			settings := hpc.DefaultScale
+			settings.Grow, settings.Shrink = true, true
+			now := time.Now()
+			q := &store.Queue{ClusterID: "d", Name: hpc.DefaultQueue, IsDefault: true, Created: now}
+			return errors.Join(tx.InsertQueue(ctx, q),
+				tx.SetScale(ctx, &store.ScaleConfig{ClusterID: "d", Settings: settings}, nil))
+		}))
+		begun := time.Now()
+		if p.asked(t, p.passScale); strings.Contains(p.log.String(), "cannot scale") || time.Since(begun) < 90*time.Second {
+			t.Errorf("it is not, after %s; the log:\n%s", time.Since(begun), p.log)
+		}
+	})
 	set := func(t *testing.T, p *slowPlane) *store.Node {
 		v := p.nodes(t)
 		ctx, _ := p.held(t.Context(), p.c.ID)
@@ -189,16 +204,19 @@ func TestASlowNode(t *testing.T) {
 		after   time.Duration
 		failed  string
 	}{
-		"one whose agent has not connected after 2.5 minutes is waited for":    {hpc.NodeInit, false, 150 * time.Second, ""},
-		"one whose agent never connects is told":                               {hpc.NodeInit, false, time.Hour, "its agent has not connected in time"},
+		"one whose agent has not connected after 2.5 minutes is waited for": {hpc.NodeInit, false, 150 * time.Second, ""},
+		"one whose agent never connects is told": {hpc.NodeInit, false, time.Hour,
+			"its agent has not connected in time"},
 		"one that the scheduler does not have after 2.5 minutes is waited for": {hpc.NodeReady, true, 150 * time.Second, ""},
-		"one that the scheduler never has is told":                             {hpc.NodeReady, true, time.Hour, "it has not joined the scheduler in time"},
+		"one that the scheduler never has is told": {hpc.NodeReady, true, time.Hour,
+			"it has not joined the scheduler in time"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			n := &store.Node{ID: "i-1", Hostname: "compute000", Roles: []hpc.Role{hpc.RoleCompute}, Status: c.status, Wanted: true, Changed: begun}
-			v := &clusterView{Cluster: &store.Cluster{ID: "c", Status: hpc.ClusterRunning, Wanted: true}, Nodes: []*store.Node{n},
-				Present: map[string]bool{"i-1": c.present}}
+			n := &store.Node{ID: "i-1", Hostname: "compute000", Roles: []hpc.Role{hpc.RoleCompute},
+				Status: c.status, Wanted: true, Changed: begun}
+			of := &store.Cluster{ID: "c", Status: hpc.ClusterRunning, Wanted: true}
+			v := &clusterView{Cluster: of, Nodes: []*store.Node{n}, Present: map[string]bool{"i-1": c.present}}
 			plan := planInit
 			if c.status == hpc.NodeReady {
 				plan = planReady

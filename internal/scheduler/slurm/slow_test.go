@@ -38,10 +38,10 @@ func TestASlowController(t *testing.T) {
 		command, ping time.Duration
 		err, want     error
 	}{
-		"a command that takes 45 s is waited for":                          {45 * time.Second, time.Second, nil, nil},
-		"a command that never ends is given up":                            {0, time.Second, nil, context.DeadlineExceeded},
-		"a controller that answers after 9 s is there":                     {time.Second, 9 * time.Second, refused, scheduler.ErrRejected},
-		"a controller that never answers is told as one that is not there": {time.Second, 0, refused, scheduler.ErrUnavailable},
+		"a command that takes 45 s is waited for":         {45 * time.Second, time.Second, nil, nil},
+		"a command that never ends is given up":           {0, time.Second, nil, context.DeadlineExceeded},
+		"a controller that answers after 9 s is there":    {time.Second, 9 * time.Second, refused, scheduler.ErrRejected},
+		"a controller that never answers is told as gone": {time.Second, 0, refused, scheduler.ErrUnavailable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
