@@ -7,12 +7,12 @@ import (
 )
 
 // HTTPServer returns a server for the handler with limits on what a client may
-// hold up: headers within 10 s, a whole request within 30 s, an idle connection
-// for two minutes. The caller gives it a listener, and TLS if wanted.
+// hold up: a whole request within 30 s, a TLS handshake too, an idle connection for
+// two minutes. The caller gives it a listener, and TLS if wanted.
 func HTTPServer(handler http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           handler,
-		ReadHeaderTimeout: 10 * time.Second,
+		ReadHeaderTimeout: 30 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30*time.Second + handlerTime + 10*time.Second, // it begins with the request
 		IdleTimeout:       2 * time.Minute,
