@@ -30,7 +30,7 @@ func SupportRows() []SupportRow {
 		{"CreateCluster", []string{"InputFileUrl"}, SupportRefused, "Use CreateJobFile once the cluster is running."},
 		{"CreateCluster", []string{"AddOns"}, SupportRefused, "No add-ons are built."},
 		{"CreateCluster", []string{"EhpcVersion"}, SupportPartly, "1.0.0 and its like; others are refused with InvalidSoftware. The software of a cluster is the image's."},
-		{"CreateCluster", []string{"ClientVersion", "ClusterVersion"}, SupportNoEffect, "The software of a cluster is the image's."},
+		{"CreateCluster", []string{"ClientVersion", "ClusterVersion"}, SupportPartly, "1.0.0 and its like, shown again; others are refused with InvalidParams. The software of a cluster is the image's."},
 		{"CreateCluster", []string{"AccountType"}, SupportPartly, "Only nis. Accounts are kept by this service and written onto every node."},
 		{"CreateCluster", []string{"Domain"}, SupportNoEffect, "Accounts are kept by this service and written onto every node."},
 		{"CreateCluster", []string{"Application"}, SupportPartly, "Only tags that ListSoftwares shows, which the image has; others are refused with InvalidSoftware."},

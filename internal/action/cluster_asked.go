@@ -52,6 +52,12 @@ func (s *Service) checkAsked(q *api.CreateClusterRequest, image Image) error {
 	if q.EhpcVersion != "" && q.EhpcVersion != s.Version && !ehpcVersions.MatchString(q.EhpcVersion) {
 		return api.InvalidSoftware.Errorf("cannot create a cluster: EhpcVersion %.40q is none of 1.0.0 and its like", q.EhpcVersion)
 	}
+	if q.ClientVersion != "" && q.ClientVersion != s.Version && !ehpcVersions.MatchString(q.ClientVersion) {
+		return api.InvalidParams.Errorf("cannot create a cluster: ClientVersion %.40q is none of 1.0.0 and its like", q.ClientVersion)
+	}
+	if q.ClusterVersion != "" && q.ClusterVersion != s.Version && !ehpcVersions.MatchString(q.ClusterVersion) {
+		return api.InvalidParams.Errorf("cannot create a cluster: ClusterVersion %.40q is none of 1.0.0 and its like", q.ClusterVersion)
+	}
 	var have []string
 	for name, version := range image.Software {
 		have = append(have, name+"_"+version)

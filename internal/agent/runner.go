@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/plain"
 )
 
 const (
@@ -40,7 +41,7 @@ func RunCommand(ctx context.Context, root, dir, id string) error {
 	if err == nil {
 		result = execute(ctx, files{root}, e.Command, dir, printed)
 	} else {
-		result.Output = err.Error()
+		result.Output = plain.Text(err)
 	}
 	result.Finished = time.Now()
 	if err := os.RemoveAll(j.files(id)); err != nil {
@@ -78,7 +79,7 @@ func putFiles(dir string, list []hpc.CommandFile) (string, error) {
 // directory. What it prints goes to printed too, as it comes.
 func execute(ctx context.Context, f files, cmd hpc.Command, dir string, printed io.Writer) hpc.CommandResult {
 	failed := func(err error) hpc.CommandResult {
-		return hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1, Output: err.Error()}
+		return hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1, Output: plain.Text(err)}
 	}
 	name := cmd.User
 	if name == "" {

@@ -20,6 +20,8 @@ func TestWhatNoClusterHasIsNotShownAsFact(t *testing.T) {
 		{"another volume of an unknown type", "AdditionalVolumes.1.VolumeType=oss", "InvalidVolume", "AdditionalVolumes"},
 		{"an unknown directory of accounts", "AccountType=ldap", "InvalidParams", "nis"},
 		{"an unknown version", "EhpcVersion=banana", "InvalidSoftware", "1.0.0"},
+		{"an unknown version of the client", "ClientVersion=banana", "InvalidParams", "ClientVersion"},
+		{"an unknown version of the cluster", "ClusterVersion=2.0", "InvalidParams", "ClusterVersion"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			params, err := url.ParseQuery("Name=lab&" + c.params)
@@ -33,7 +35,7 @@ func TestWhatNoClusterHasIsNotShownAsFact(t *testing.T) {
 		})
 	}
 	t.Run("what clients usually send is taken", func(t *testing.T) {
-		params, err := url.ParseQuery("Name=lab&EhpcVersion=1.0.23&VolumeType=nas&VolumeProtocol=NFS&AccountType=nis" +
+		params, err := url.ParseQuery("Name=lab&EhpcVersion=1.0.23&ClientVersion=1.0.16&ClusterVersion=1.0&VolumeType=nas&VolumeProtocol=NFS&AccountType=nis" +
 			"&AdditionalVolumes.1.VolumeType=nas&AdditionalVolumes.1.VolumeProtocol=&Application.1.Tag=lammps_20220106")
 		must(t, err)
 		_, err = p.Call(t.Context(), "CreateCluster", params)

@@ -7,6 +7,7 @@ import (
 
 	"ehpc/internal/hpc"
 	"ehpc/internal/link"
+	"ehpc/internal/plain"
 	"ehpc/internal/store"
 )
 
@@ -87,7 +88,7 @@ func (ctl *Control) missCommand(ctx context.Context, o store.OpenCommand, limit 
 		return cause
 	}
 	return ctl.saveResult(ctx, o, hpc.CommandResult{Status: hpc.CommandFailed, ExitCode: -1,
-		Output: "the node did not answer: " + cause.Error(), Finished: time.Now()})
+		Output: "the node did not answer: " + plain.Text(cause), Finished: time.Now()})
 }
 
 func (ctl *Control) saveResult(ctx context.Context, o store.OpenCommand, r hpc.CommandResult) error {

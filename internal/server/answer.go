@@ -88,6 +88,9 @@ func (s *server) record(x *exchange, status int, err error, took time.Duration) 
 	if ours && !errors.Is(err, context.Canceled) { // canceled: the caller is gone
 		level = slog.LevelError
 	}
+	if errors.Is(err, errReading) { // who watches a start asks again and again
+		level = slog.LevelDebug
+	}
 	s.Log.LogAttrs(context.WithoutCancel(x.http.Context()), level, "request", append(attrs, slog.String("code", code))...)
 }
 

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -30,5 +31,15 @@ func TestReadiness(t *testing.T) {
 				t.Errorf("%d %s", w.Code, w.Body)
 			}
 		})
+	}
+}
+
+func TestAServiceThatIsNotReadyYetIsNoErrorInItsLog(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	h := New(Options{Keys: keyring{}, Log: slog.New(slog.NewTextHandler(&log, nil)), Reading: func() int { return 3 }})
+	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/", http.NoBody))
+	if log.Len() > 0 {
+		t.Errorf("logged: %s", &log)
 	}
 }
