@@ -60,9 +60,9 @@ func (c *Client) pauseAfter(err error, n int, pause, since time.Duration) (wait 
 		wait = refused.RetryAfter
 		return wait, c.lasts(err) && since+wait <= c.config.RetryFor || n < tries && wait <= maxPause
 	}
-	left := c.config.RetryFor - since
-	if c.lasts(err) && left > 0 {
-		return min(wait, left), true
+	if c.config.RetryFor > 0 && c.lasts(err) {
+		left := c.config.RetryFor - since
+		return min(wait, max(left, 0)), left > 0
 	}
 	return wait, n < tries
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -116,7 +117,7 @@ func (c *cli) newClusterDeleteCommand() *cobra.Command {
 
 Everything in /home and /opt is destroyed, the files of all accounts with it, and
 cannot be brought back: copy what is to be kept first. On a terminal the question
-says how much it is.`,
+says how much it is; elsewhere --yes is needed.`,
 		Args: argsNamed("CLUSTER"),
 	}
 	cmd.RunE = c.with(func(ctx context.Context, r *remote, args []string) error {
@@ -142,7 +143,7 @@ says how much it is.`,
 		}
 		return r.done(answer, id, "%s is gone, after %.1f s", label(args[0], id), time.Since(begun).Seconds())
 	})
-	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask, even on a terminal")
+	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask; needed where there is no terminal")
 	wait.addFlags(cmd.Flags(), "until it is gone")
 	return cmd
 }
@@ -167,10 +168,11 @@ func (r *remote) deleteQuestion(ctx context.Context, name, id string) string {
 	return fmt.Sprintf("This deletes cluster %s with its nodes, its jobs and everything in /home and /opt: %s.\nIt cannot be brought back. Type the cluster's name to go on: ", name, size)
 }
 
-// confirmDelete asks on a terminal; scripts are taken at their word.
+// confirmDelete asks on a terminal; elsewhere nobody can answer, and nothing is
+// destroyed for a flag that was left out.
 func (r *remote) confirmDelete(ctx context.Context, cmd *cobra.Command, name, id string) error {
 	if _, ok := terminal(cmd.InOrStdin()); !ok {
-		return nil
+		return &failure{"delete cluster " + name, errors.New("it destroys everything in /home and /opt, and there is no terminal to ask on; give --yes")}
 	}
 	fmt.Fprint(cmd.ErrOrStderr(), r.deleteQuestion(ctx, name, id))
 	answer, _ := bufio.NewReader(cmd.InOrStdin()).ReadString('\n')

@@ -128,7 +128,8 @@ func TestClusterDelete(t *testing.T) {
 		"DescribeCluster": {cluster("releasing", ""), refusal{api.ClusterNotFound, "gone"}},
 		"ListNodes":       {nodes("manager releasing")},
 	})
-	s.run("", nil, "cluster", "delete", "ehpc-hz-1", "--wait").want(t, 0, "is gone, after", "releasing manager releasing")
+	s.run("no\n", nil, "cluster", "delete", "ehpc-hz-1").want(t, exitFailed, "", "there is no terminal to ask on; give --yes")
+	s.run("", nil, "cluster", "delete", "ehpc-hz-1", "--yes", "--wait").want(t, 0, "is gone, after", "releasing manager releasing")
 }
 
 func TestManyNodesAreCounted(t *testing.T) {

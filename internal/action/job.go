@@ -65,8 +65,10 @@ func (s *Service) unreachable(err error, attempt string) error {
 	switch {
 	case errors.Is(err, hpc.ErrUnknownAccount):
 		return api.ServiceUnavailable.Errorf("cannot %s: the cluster's manager does not know the account yet; try again: %w", attempt, err)
-	case errors.Is(err, link.ErrAbsent), errors.Is(err, scheduler.ErrUnavailable), errors.Is(err, context.DeadlineExceeded):
-		return api.ManagerNotFound.Errorf("cannot %s: the manager does not answer now; try again: %w", attempt, err)
+	case errors.Is(err, scheduler.ErrUnavailable):
+		return api.ServiceUnavailable.Errorf("cannot %s: the cluster's scheduler does not answer now; try again: %w", attempt, err)
+	case errors.Is(err, link.ErrAbsent), errors.Is(err, context.DeadlineExceeded):
+		return api.ServiceUnavailable.Errorf("cannot %s: the manager does not answer now; try again: %w", attempt, err)
 	}
 	return api.AgentError.Errorf("cannot %s: %v", attempt, err)
 }

@@ -117,7 +117,7 @@ func (s *Service) manager(nodes []*store.Node, c *store.Cluster) (*store.Node, e
 			return n, nil
 		}
 	}
-	return nil, api.ManagerNotFound.Errorf("the manager of cluster %s is not in service now; try again", c.ID)
+	return nil, api.ServiceUnavailable.Errorf("the manager of cluster %s is not in service now; try again", c.ID)
 }
 
 // fits refuses what this server's machines cannot hold, counting what is wanted but not made yet.

@@ -97,7 +97,11 @@ func TestAnAnswerWithAnErrorIsTheTruth(t *testing.T) {
 		code string
 	}{
 		{"the scheduler refused", func(f *schedfake.Fake) { f.Fail("Submit", scheduler.ErrRejected) }, "AgentError.Job.SubmitFailure"},
-		{"the scheduler took it but its answer was lost", func(f *schedfake.Fake) { f.FailAfter("Submit", scheduler.ErrUnavailable) }, "ManagerNotFound"},
+		{"the scheduler took it but its answer was lost", func(f *schedfake.Fake) {
+			for range 4 { // as often as the client tries
+				f.FailAfter("Submit", scheduler.ErrUnavailable)
+			}
+		}, "ServiceUnavailable"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()

@@ -73,7 +73,7 @@ func stop(t *testing.T, ehpc, data string, cmd *exec.Cmd, ended chan error) {
 	}
 	for _, id := range strings.Fields(string(left)) {
 		t.Errorf("cluster %s was left", id)
-		if out, err := client(ctx, ehpc, data, "cluster", "delete", id, "--wait").CombinedOutput(); err != nil {
+		if out, err := client(ctx, ehpc, data, "cluster", "delete", id, "--yes", "--wait").CombinedOutput(); err != nil {
 			t.Errorf("cannot delete it: %v\n%s", err, out)
 		}
 	}
