@@ -102,6 +102,7 @@ type Control struct {
 	started time.Time
 	queues  queues
 	silent  silences
+	mutes   mutes
 	said    complaints
 	looks   looks
 	leases  leases

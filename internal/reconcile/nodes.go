@@ -124,6 +124,7 @@ func (ctl *Control) observeSched(ctx context.Context, v *clusterView) map[string
 	if ctl.said.news("nodes "+v.Cluster.ID, err) {
 		ctl.Log.Warn("cannot list the scheduler's nodes", "cluster", v.Cluster.ID, "err", err)
 	}
+	ctl.noteScheduler(ctx, v.Cluster.ID, err == nil)
 	if err != nil {
 		return nil
 	}
