@@ -241,9 +241,13 @@ func (s *Service) jobs(ctx context.Context, clusterID string, f store.JobFilter,
 }
 
 func jobInfo(j *store.Job, around jobsAround) api.ListJobsJobInfo {
-	nodes, _ := json.Marshal(j.NodeList) // strings always marshal
+	started, hosts := j.Started, j.NodeList
+	if j.State == hpc.JobPending && j.Spec.Array == "" { // back in the queue: the row has its last run's
+		started, hosts = time.Time{}, []string{}
+	}
+	nodes, _ := json.Marshal(hosts) // strings always marshal
 	return api.ListJobsJobInfo{Id: j.PublicID, Name: j.Name, Owner: j.Owner, Priority: strconv.Itoa(j.Priority),
-		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(j.Started),
+		State: string(j.State), NodeList: string(nodes), SubmitTime: jobStamp(j.Submitted), StartTime: jobStamp(started),
 		LastModifyTime: jobStamp(j.Modified), Stdout: outputOf(j, j.Stdout), Stderr: outputOf(j, j.Stderr), Comment: around.comment(j),
 		ArrayRequest: j.Spec.Array, ShellPath: "/bin/bash", Rerunable: j.Spec.Rerunable,
 		Resources: &api.ListJobsResources{Nodes: j.Nodes, Cores: j.Cores}}
