@@ -134,7 +134,11 @@ func (r *remote) showResults(nodes []node, results []result) error {
 		res := results[i]
 		status := res.ExitCode
 		if res.InvokeRecordStatus != "Finished" {
-			fmt.Fprintf(r.err, "ehpc: on %s the command was %s\n", n.host, strings.ToLower(res.InvokeRecordStatus))
+			how := "was " + strings.ToLower(res.InvokeRecordStatus)
+			if res.InvokeRecordStatus == "Failed" {
+				how = "could not be carried out"
+			}
+			fmt.Fprintf(r.err, "ehpc: on %s the command %s\n", n.host, how)
 			status = max(status, 1)
 		}
 		worst = max(worst, status)
