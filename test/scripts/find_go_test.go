@@ -23,12 +23,12 @@ func fakeGo(t *testing.T, version string) string {
 }
 
 // inPath runs a program of the tree with no more in PATH than that directory and
-// the system's programs.
+// the system's programs. There is no home: Go would still write to it when it has ended.
 func inPath(t *testing.T, dir string, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Dir = "../.."
-	cmd.Env = []string{"PATH=" + strings.Trim(dir+":/usr/bin:/bin", ":"), "HOME=" + t.TempDir()}
+	cmd.Env = []string{"PATH=" + strings.Trim(dir+":/usr/bin:/bin", ":"), "HOME=/dev/null"}
 	var out, errs strings.Builder
 	cmd.Stdout, cmd.Stderr = &out, &errs
 	err = cmd.Run()
