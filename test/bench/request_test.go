@@ -62,6 +62,11 @@ func BenchmarkListRegions(b *testing.B) {
 	})
 }
 
+// noLinks are those of nodes that are rows alone.
+type noLinks struct{ action.Links }
+
+func (noLinks) Present(string) bool { return false }
+
 // withStore is the API over a store, without nodes and without loops.
 func withStore(b *testing.B, connections int) (*client.Client, *store.Store) {
 	b.Helper()
@@ -75,7 +80,7 @@ func withStore(b *testing.B, connections int) (*client.Client, *store.Store) {
 	rig.Must(b, db.Change(b.Context(), func(ctx context.Context, tx store.Tx) error {
 		return tx.InsertKey(ctx, store.Key{ID: key.ID, Owner: key.Owner, Secret: key.Secret, Enabled: true, Created: time.Now()})
 	}))
-	s := &action.Service{Store: db, Config: config.Default(), Version: "1", Log: log,
+	s := &action.Service{Store: db, Config: config.Default(), Version: "1", Log: log, Links: noLinks{},
 		Images: func() ([]action.Image, error) { return nil, nil }}
 	return serve(b, key, server.Options{Handlers: s.Table(), Keys: action.Keys{Store: db}, Region: "cn-hangzhou", Log: log}, connections), db
 }
