@@ -49,14 +49,13 @@ func (s *Service) checkAsked(q *api.CreateClusterRequest, image Image) error {
 	if none(q.AccountType, "nis") {
 		return api.InvalidParams.Errorf("cannot create a cluster: AccountType %.40q is none that there is: nis", q.AccountType)
 	}
-	if q.EhpcVersion != "" && q.EhpcVersion != s.Version && !ehpcVersions.MatchString(q.EhpcVersion) {
-		return api.InvalidSoftware.Errorf("cannot create a cluster: EhpcVersion %.40q is none of 1.0.0 and its like", q.EhpcVersion)
-	}
-	if q.ClientVersion != "" && q.ClientVersion != s.Version && !ehpcVersions.MatchString(q.ClientVersion) {
-		return api.InvalidParams.Errorf("cannot create a cluster: ClientVersion %.40q is none of 1.0.0 and its like", q.ClientVersion)
-	}
-	if q.ClusterVersion != "" && q.ClusterVersion != s.Version && !ehpcVersions.MatchString(q.ClusterVersion) {
-		return api.InvalidParams.Errorf("cannot create a cluster: ClusterVersion %.40q is none of 1.0.0 and its like", q.ClusterVersion)
+	for _, asked := range []struct {
+		name, version string
+		code          api.Code
+	}{{"EhpcVersion", q.EhpcVersion, api.InvalidSoftware}, {"ClientVersion", q.ClientVersion, api.InvalidParams}, {"ClusterVersion", q.ClusterVersion, api.InvalidParams}} {
+		if v := asked.version; v != "" && v != s.Version && !ehpcVersions.MatchString(v) {
+			return asked.code.Errorf("cannot create a cluster: %s %.40q is none of 1.0.0 and its like", asked.name, v)
+		}
 	}
 	var have []string
 	for name, version := range image.Software {

@@ -72,23 +72,23 @@ func (a *Agent) Weigh(ctx context.Context) {
 	}
 }
 
-// lowerAll lowers what runs as an account.
+// lowerAll lowers what runs as an account. Its error is the first one.
 func (w *weights) lowerAll() error {
 	entries, err := os.ReadDir(w.proc)
 	if err != nil {
 		return err
 	}
-	var faults []error
+	var first error
 	for _, e := range entries {
 		pid, err := strconv.Atoi(e.Name())
 		if err != nil || !w.ofAccount(pid) {
 			continue
 		}
-		if err := w.lower(pid); err != nil && len(faults) == 0 {
-			faults = append(faults, err)
+		if err := w.lower(pid); err != nil && first == nil {
+			first = err
 		}
 	}
-	return errors.Join(faults...)
+	return first
 }
 
 func (w *weights) ofAccount(pid int) bool {

@@ -40,10 +40,12 @@ func (ctl *Control) noteScheduler(ctx context.Context, clusterID string, answere
 		ctl.Log.Warn("cannot tell whether a scheduler answers", "cluster", clusterID, "err", err)
 		return // it is told in the next pass
 	}
+	if !tells {
+		delete(ctl.mutes.told, clusterID)
+		return
+	}
 	if ctl.mutes.told == nil {
 		ctl.mutes.told = map[string]bool{}
 	}
-	if ctl.mutes.told[clusterID] = tells; !tells {
-		delete(ctl.mutes.told, clusterID)
-	}
+	ctl.mutes.told[clusterID] = true
 }

@@ -59,7 +59,8 @@ func (d *directory[E]) begin(ctx context.Context, tx Tx, k shape[E], clusterID s
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		s.reading = nil
-		d.sweepOthers(s, time.Now())
+		s.used = time.Now()
+		d.sweep(s.used, s)
 		close(r.done)
 	})
 	return r
@@ -106,12 +107,6 @@ func (d *directory[E]) readSome(ctx context.Context, tx Tx, k shape[E], clusterI
 		slices.SortFunc(s.rows, k.compare)
 	}
 	return s.made, nil
-}
-
-// sweepOthers needs d.mu.
-func (d *directory[E]) sweepOthers(s *sheet[E], now time.Time) {
-	s.used = now
-	d.sweep(now, s)
 }
 
 // reads is how many clusters are being read.
