@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/meter"
 )
 
 // People's processes weigh less than the node's daemons: a job that keeps more
@@ -103,7 +104,11 @@ func (w *weights) ofAccount(pid int) bool {
 // lower makes a process weigh less. One that a scheduler has put into a group of
 // its own stays there, for what it uses is counted there, and that group weighs less.
 func (w *weights) lower(pid int) error {
-	group, err := w.groupOf(pid)
+	controller := "cpu"
+	if w.unified {
+		controller = ""
+	}
+	group, err := meter.GroupOf(w.proc, pid, controller)
 	if err != nil || group == "" || group == "/"+peopleGroup {
 		return err
 	}
@@ -164,35 +169,4 @@ func (w *weights) weigh(group string) error {
 		return fmt.Errorf("cannot lower the weight of control group %s: %w", group, err)
 	}
 	return nil
-}
-
-// groupOf is the process's group for processor time, "" for one that has ended.
-func (w *weights) groupOf(pid int) (string, error) {
-	text, err := os.ReadFile(filepath.Join(w.proc, strconv.Itoa(pid), "cgroup"))
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
-		return "", nil
-	}
-	if err != nil {
-		return "", fmt.Errorf("cannot tell the control group of process %d: %w", pid, err)
-	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) == 3 && w.isMine(fields[1]) {
-			return fields[2], nil
-		}
-	}
-	return "", nil
-}
-
-// isMine tells whether a hierarchy with these controllers decides on processor time.
-func (w *weights) isMine(controllers string) bool {
-	if w.unified {
-		return controllers == ""
-	}
-	for c := range strings.SplitSeq(controllers, ",") {
-		if c == "cpu" {
-			return true
-		}
-	}
-	return false
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -66,38 +67,42 @@ func (t tree) find() (groups []string) {
 
 // of is the job's group that a process is in, "" if it is in none.
 func (t tree) of(proc string, pid int) string {
-	text, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "cgroup"))
+	controller := "cpuacct"
+	if t.unified {
+		controller = ""
+	}
+	group, err := GroupOf(proc, pid, controller)
 	if err != nil {
 		return ""
 	}
-	for line := range strings.Lines(string(text)) {
-		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
-		if len(fields) != 3 || !t.counts(fields[1]) {
-			continue
-		}
-		for group := fields[2]; len(group) > 1; group = filepath.Dir(group) {
-			for _, pattern := range t.jobs {
-				if ok, _ := filepath.Match("/"+pattern, group); ok {
-					return group
-				}
+	for ; len(group) > 1; group = filepath.Dir(group) {
+		for _, pattern := range t.jobs {
+			if ok, _ := filepath.Match("/"+pattern, group); ok {
+				return group
 			}
 		}
 	}
 	return ""
 }
 
-// counts tells whether the hierarchy with these controllers is the one that
-// counts processor time.
-func (t tree) counts(controllers string) bool {
-	if t.unified {
-		return controllers == ""
+// GroupOf is the control group that a process is in, as "/a/b", in the hierarchy of
+// a controller of version 1, or in that of version 2 for "". It is "" for a process
+// that has ended. proc is where its file system is mounted, "/proc" on a node.
+func GroupOf(proc string, pid int, controller string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "cgroup"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ESRCH) {
+		return "", nil
 	}
-	for c := range strings.SplitSeq(controllers, ",") {
-		if c == "cpuacct" {
-			return true
+	if err != nil {
+		return "", fmt.Errorf("cannot tell the control group of process %d: %w", pid, err)
+	}
+	for line := range strings.Lines(string(text)) {
+		fields := strings.SplitN(strings.TrimSpace(line), ":", 3)
+		if len(fields) == 3 && slices.Contains(strings.Split(fields[1], ","), controller) {
+			return fields[2], nil
 		}
 	}
-	return false
+	return "", nil
 }
 
 // places calls each for the directories in which groups of jobs, or those within
