@@ -329,8 +329,14 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 func sameJob(a, b *store.Job) bool {
 	return a.State == b.State && a.Reason == b.Reason && a.Ends == b.Ends && a.ExitCode == b.ExitCode &&
 		a.Restarts == b.Restarts && a.Cores == b.Cores && a.Priority == b.Priority && a.Queue == b.Queue &&
-		a.Started.Equal(b.Started) && a.Ended.Equal(b.Ended) && slices.Equal(a.NodeList, b.NodeList) &&
+		sameTime(a.Started, b.Started) && sameTime(a.Ended, b.Ended) && slices.Equal(a.NodeList, b.NodeList) &&
 		a.Stdout == b.Stdout && a.Stderr == b.Stderr && a.Worst == b.Worst && a.Released == b.Released
+}
+
+// sameTime tells whether two times are one to the store: an observed one may be
+// told more exactly than the store keeps it.
+func sameTime(a, b time.Time) bool {
+	return a.Truncate(store.TimeGrain).Equal(b.Truncate(store.TimeGrain))
 }
 
 // tasks is how many ends the row's job has; an array of unknown size has ended

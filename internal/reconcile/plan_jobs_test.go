@@ -34,6 +34,13 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("saved %v", p.Save)
 		}
 	})
+	t.Run("a start that is told more exactly than the store keeps it is no change", func(t *testing.T) {
+		r, start := row("1"), now.Add(123456789*time.Nanosecond)
+		r.State, r.Started = hpc.JobRunning, start.Truncate(time.Microsecond)
+		if p := plan([]*store.Job{r}, scheduler.Observation{Queue: []scheduler.Job{{ID: "1", State: hpc.JobRunning, Start: start}}}); len(p.Save) != 0 {
+			t.Errorf("saved %v", p.Save)
+		}
+	})
 	t.Run("a job that the scheduler does not show is left as it is", func(t *testing.T) {
 		r := row("1")
 		r.State = hpc.JobRunning

@@ -39,7 +39,7 @@ func runStarted(j scheduler.Job) bool {
 
 // another tells whether a start is of a later run than the open one.
 func another(open *store.Run, start time.Time) bool {
-	return open != nil && start.Truncate(time.Microsecond).After(open.Started)
+	return open != nil && start.Truncate(store.TimeGrain).After(open.Started)
 }
 
 // planRuns follows the runs of one row by what was observed of it. Each has one

@@ -55,8 +55,8 @@ type Ledger struct {
 // Empty tells whether there is nothing to write.
 func (l Ledger) Empty() bool { return len(l.Runs)+len(l.Ended)+len(l.Again) == 0 }
 
-// grain is how exactly the engines keep times.
-const grain = time.Microsecond
+// TimeGrain is how exactly the engines keep times.
+const TimeGrain = time.Microsecond
 
 // lengthOf sorts stretches of time by their length, so that those which reach
 // into a period are found by an index on their begin.
@@ -85,7 +85,7 @@ func reaches(began string, from, to time.Time) (where []string, args [][]any) {
 // alike is left as it is. The spans of the nodes must be up to date.
 func (tx Tx) RecordRuns(ctx context.Context, clusterID string, l Ledger) error {
 	for _, r := range l.Runs {
-		r.Started, r.Ended, r.Submitted = r.Started.Truncate(grain), r.Ended.Truncate(grain), r.Submitted.Truncate(grain)
+		r.Started, r.Ended, r.Submitted = r.Started.Truncate(TimeGrain), r.Ended.Truncate(TimeGrain), r.Submitted.Truncate(TimeGrain)
 	}
 	old, err := tx.runsLike(ctx, l.Runs)
 	if err != nil {

@@ -59,7 +59,7 @@ func (tx Tx) BeginSpan(ctx context.Context, nodeID string, price hpc.Money, at t
 	if n.SpotStrategy.Preemptible() {
 		charge = Spot
 	}
-	s := &NodeSpan{NodeID: n.ID, Began: at.Truncate(grain), ClusterID: n.ClusterID, Hostname: n.Hostname, Queue: n.Queue,
+	s := &NodeSpan{NodeID: n.ID, Began: at.Truncate(TimeGrain), ClusterID: n.ClusterID, Hostname: n.Hostname, Queue: n.Queue,
 		InstanceType: n.InstanceType.Name, Cores: n.InstanceType.Cores, ChargeType: charge, Price: price}
 	_, err = tx.db.NewInsert().Model(s).On("CONFLICT DO NOTHING").Exec(ctx)
 	return err
@@ -88,7 +88,7 @@ func (tx Tx) endSpan(ctx context.Context, nodeID string, at time.Time) (*NodeSpa
 	if at.Before(settled) {
 		at = settled // runs have been told their cost by it
 	}
-	if s.Ended = at.Truncate(grain); s.Ended.Before(s.Began) {
+	if s.Ended = at.Truncate(TimeGrain); s.Ended.Before(s.Began) {
 		s.Ended = s.Began // a clock that was set back
 	}
 	s.Length = lengthOf(s.Began, s.Ended)
