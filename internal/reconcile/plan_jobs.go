@@ -306,7 +306,11 @@ func followJob(now time.Time, row *store.Job, queue, ends []scheduler.Job) bool 
 		}
 	}
 	for _, j := range queue {
+		told := row.Reason
 		takeJob(row, j)
+		if len(ends) > 0 && !alive(j) {
+			row.Reason = told // by the end
+		}
 		row.Priority = j.Priority // records of ends do not tell it
 	}
 	switch complete := row.Ends >= tasks(row); {

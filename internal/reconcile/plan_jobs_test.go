@@ -34,6 +34,16 @@ func TestPlanJobs(t *testing.T) {
 			t.Errorf("saved %v", p.Save)
 		}
 	})
+	t.Run("what an end says counts, though the queue still shows the job", func(t *testing.T) {
+		r := row("1")
+		p := plan([]*store.Job{r}, scheduler.Observation{
+			Queue: []scheduler.Job{{ID: "1", State: hpc.JobCompleting, Reason: "NonZeroExitCode", Start: now}},
+			Ends:  []scheduler.Job{{ID: "1", State: hpc.JobFailed, ExitCode: 2, Start: now, End: now, Submit: now, Run: &hpc.Run{Began: now, Ended: now, ExitCode: 2}}},
+		})
+		if len(p.Save) != 1 || r.State != hpc.JobFailed || r.Reason != "" {
+			t.Errorf("row %+v", r)
+		}
+	})
 	t.Run("a start that is told more exactly than the store keeps it is no change", func(t *testing.T) {
 		r, start := row("1"), now.Add(123456789*time.Nanosecond)
 		r.State, r.Started = hpc.JobRunning, start.Truncate(time.Microsecond)
