@@ -73,7 +73,7 @@ func engines(program string) map[string]scheduler.Engine {
 // started are what the schedulers tell a batch script of its job.
 var started = map[string]func(env func(string) string) (fence.Started, error){
 	"slurm": func(env func(string) string) (s fence.Started, err error) {
-		s.ID, s.Own, s.Task, s.Restarts, err = slurm.Started(env)
+		s.ID, s.Task, s.Restarts, err = slurm.Started(env)
 		return s, err
 	},
 }
@@ -107,6 +107,7 @@ func serve(ctx context.Context) error {
 		Journal:    journal,
 		Engines:    engines(program),
 		JobGroups:  slurm.JobGroups,
+		BatchGroup: slurm.BatchGroup,
 		Usage:      meter.Open("/ehpc/claims/usage"), // no token's shard has a name as long
 		Log:        log,
 	})

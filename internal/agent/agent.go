@@ -33,6 +33,8 @@ type Options struct {
 	Engines map[string]scheduler.Engine
 	// JobGroups are patterns of the control groups that these make for jobs.
 	JobGroups []string
+	// BatchGroup is the group within a job's in which its batch script runs.
+	BatchGroup string
 	// Usage is where is written down what the cluster's jobs used.
 	Usage *meter.Records
 	Log   *slog.Logger

@@ -16,6 +16,9 @@ const runsPath = "/var/lib/ehpc/runs"
 
 // TakeClaims lets the jobs of this node claim their runs, until ctx ends.
 func (a *Agent) TakeClaims(ctx context.Context) error {
+	if a.meter == nil {
+		return errors.New("cannot take claims: no control groups tell the jobs of this node apart")
+	}
 	host, err := os.Hostname()
 	if err != nil {
 		return fmt.Errorf("cannot take claims: %w", err)
@@ -35,9 +38,19 @@ func (a *Agent) TakeClaims(ctx context.Context) error {
 		return err
 	}
 	defer context.AfterFunc(ctx, func() { l.Close() })()
-	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Knows: a.knowsUID, Look: a.lookAtRun}
+	desk := &fence.Desk{Journal: a.opts.Journal, Watch: watch, Host: host, Boot: bootID(), Job: a.batchOf, Knows: a.knowsUID, Look: a.lookAtRun}
 	desk.Serve(l)
 	return nil
+}
+
+// batchOf is the id of the job whose batch script a process belongs to, "" if it
+// belongs to none.
+func (a *Agent) batchOf(pid int) string {
+	id, step := a.meter.JobOf(pid)
+	if step != a.opts.BatchGroup {
+		return ""
+	}
+	return id
 }
 
 // lookAtRun is for a process that stands for a run, as it begins and ends.
@@ -47,9 +60,7 @@ func (a *Agent) lookAtRun(pid int) {
 			a.opts.Log.Warn("a job weighs as much as the node's daemons", "err", err)
 		}
 	}
-	if a.meter != nil {
-		a.meter.Look(pid)
-	}
+	a.meter.Look(pid)
 }
 
 const pruneEvery = 24 * time.Hour

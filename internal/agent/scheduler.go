@@ -16,8 +16,8 @@ func (a *Agent) SchedulerHandler() http.Handler {
 			Driver:  engine.Driver(),
 			Journal: a.opts.Journal,
 			Knows:   a.Knows,
-			Wrap: func(token, script string) (string, error) {
-				return fence.Wrap(a.opts.Program, name, token, script)
+			Wrap: func(script string) (string, error) {
+				return fence.Wrap(a.opts.Program, name, script)
 			},
 		})
 	}

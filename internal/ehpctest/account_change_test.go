@@ -47,7 +47,7 @@ func TestAJobWhoseAccountIsDeletedMeanwhileIsRefused(t *testing.T) {
 	w := NewWorld(provfake.Options{})
 	p := Start(t, w, Options{})
 	id := withAccount(t, w, p, 1)
-	w.GuardOf(id).Wrap = func(_, script string) (string, error) { // while the scheduler takes the job
+	w.GuardOf(id).Wrap = func(script string) (string, error) { // while the scheduler takes the job
 		return script, call(t, p, "DeleteUsers", "ClusterId", id, "User.1.Name", "worker")
 	}
 	err := p.Do(t.Context(), job(id, "true"), &api.SubmitJobResponse{})

@@ -211,6 +211,26 @@ func TestEachRunIsWrittenDownOnce(t *testing.T) {
 			t.Errorf("%+v", runs)
 		}
 	})
+	t.Run("of a job that was submitted on a node with the token of one that runs", func(t *testing.T) {
+		w.lasting(id, time.Hour)
+		name := submitted(t, p, job(id, "true"))
+		p.untilState(t, id, name, "RUNNING")
+		row, err := p.Store.Read().JobsOfPublic(t.Context(), id, []string{name})
+		must(t, err)
+		w.lasting(id, 20*time.Millisecond)
+		stolen, err := w.SchedulerOf(id).Submit(t.Context(), hpc.JobSpec{Token: row[0].Token, Script: "true", UID: 20000})
+		must(t, err)
+		must(t, w.SchedulerOf(id).Release(t.Context(), stolen))
+		p.untilState(t, id, stolen, "COMPLETED")
+		if runs := p.runsOf(t, id, stolen); len(runs) != 1 || runs[0].Account != "worker" || runs[0].Ended.IsZero() {
+			t.Errorf("%+v", runs)
+		}
+		if runs := p.runsOf(t, id, name); len(runs) != 1 || !runs[0].Ended.IsZero() {
+			t.Errorf("of the job that the token is of: %+v", runs)
+		}
+		must(t, call(t, p, "StopJobs", "ClusterId", id, "Jobs", named(name)))
+		p.untilState(t, id, name, "CANCELLED")
+	})
 	p.checkLedger(t, id)
 }
 

@@ -38,6 +38,8 @@ func rule(job jobFile, last hpc.Run, ran bool, claim hpc.Run, uid int) Ruling {
 	switch {
 	case uid != job.UID:
 		return Ruling{Verdict: End, Code: refused, Why: "the job is another account's"}
+	case claim.Task == "" && claim.Own != claim.ID:
+		return Ruling{Verdict: End, Code: refused, Why: "it is claimed by another job's process"}
 	case claim.ID != job.last().ID:
 		return Ruling{Verdict: End, Code: refused, Why: "the job was submitted under another id"}
 	case !job.has(claim.Task):
@@ -71,13 +73,11 @@ func sameRun(a, b hpc.Run) bool {
 }
 
 // Claim decides on the claim of the account with uid and writes down the run
-// that may begin, after note has.
+// that may begin, after note has. Own is the id of the job that the process which
+// claims belongs to; the rest is its word.
 func (j *Journal) Claim(c hpc.Run, uid int, note func(hpc.Run) error) (Ruling, hpc.Run, error) {
 	if !taskPattern.MatchString(c.Task) {
 		return Ruling{}, c, fmt.Errorf("%.40q is not an array's index", c.Task)
-	}
-	if c.Task == "" {
-		c.Own = c.ID // which is compared; an account could raise all later ids with another
 	}
 	job, err := j.job(c.Token)
 	if errors.Is(err, errNoJob) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 )
 
 func spec(token string) hpc.JobSpec {
@@ -49,6 +50,8 @@ var (
 	first  = hpc.Run{ID: "7", Own: "7", Host: "a", Boot: "1", PID: 10}
 	second = hpc.Run{ID: "7", Own: "7", Host: "b", Boot: "1", PID: 20} // the scheduler started it again, as if it never had
 	third  = hpc.Run{ID: "7", Own: "7", Host: "b", Boot: "1", PID: 30, Restarts: 1}
+	// observed is the accepted job as its scheduler shows it.
+	observed = scheduler.Job{ID: "7", Token: "ehpct"}
 )
 
 func must(t *testing.T, err error) {
@@ -90,7 +93,7 @@ func TestAJobRunsOnce(t *testing.T) {
 		t.Parallel()
 		j := accepted(t, rerunable)
 		must(t, j.NoteEnd(claims(t, j, first, Begin, 0), 3, now))
-		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now))
+		must(t, j.noteNodeDeath(observed, "a", "its node failed", now))
 		claims(t, j, third, End, 3)
 	})
 	t.Run("a run that goes on is waited for", func(t *testing.T) {
@@ -105,10 +108,10 @@ func TestAJobRunsOnce(t *testing.T) {
 	t.Run("a killed job that may not be rerun fails", func(t *testing.T) {
 		t.Parallel()
 		j := accepted(t, nil)
-		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now)) // before anything ran: nothing to note
+		must(t, j.noteNodeDeath(observed, "a", "its node failed", now)) // before anything ran: nothing to note
 		claims(t, j, first, Begin, 0)
-		must(t, j.noteNodeDeath("ehpct", "", "b", "its node failed", now)) // another's
-		must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now))
+		must(t, j.noteNodeDeath(observed, "b", "its node failed", now)) // another's
+		must(t, j.noteNodeDeath(observed, "a", "its node failed", now))
 		claims(t, j, second, End, killed)
 	})
 	t.Run("a script that a scheduler's signal ended was killed", func(t *testing.T) {
@@ -174,7 +177,7 @@ func TestAJobRunsOnce(t *testing.T) {
 			again.Attempt = 1
 			submitted(t, j, again, "1007")
 			claims(t, j, first, End, refused) // the scheduler found it again: too late
-			under := hpc.Run{ID: "1007", Host: "b", Boot: "1", PID: 40}
+			under := hpc.Run{ID: "1007", Own: "1007", Host: "b", Boot: "1", PID: 40}
 			if ran {
 				claims(t, j, under, End, 5)
 			} else {
@@ -187,7 +190,8 @@ func TestAJobRunsOnce(t *testing.T) {
 		j := accepted(t, nil)
 		for name, c := range map[string]hpc.Run{
 			"another account's": first, "an unknown token": {Token: "ehpcother", ID: "7"}, "no token": {ID: "7"},
-			"a token that is a path": {Token: "../../x", ID: "7"}, "another id": {Token: "ehpct", ID: "8"},
+			"a token that is a path": {Token: "../../x", ID: "7"}, "another id": {Token: "ehpct", ID: "8", Own: "8"},
+			"of another job's process": {Token: "ehpct", ID: "7", Own: "8"}, "of nobody knows whose": {Token: "ehpct", ID: "7"},
 		} {
 			uid := 20001
 			if c.Token == "" && c.Host != "" {

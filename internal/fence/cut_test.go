@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 	"ehpc/internal/scheduler/fake"
 )
 
@@ -35,20 +36,22 @@ func TestARunThatIsCutOff(t *testing.T) {
 			t.Parallel()
 			j := accepted(t, rerunable)
 			r := claims(t, j, first, Begin, 0)
+			now := r.Began.Add(time.Minute / 2)
 			ends := func(at time.Time) {
 				must(t, add(j.runPath("ehpct", "", r.N), 0, runLine{End: &c.end, At: at}, false))
 			}
 			if c.early {
 				ends(now.Add(-time.Second))
 			}
-			must(t, j.noteCut("ehpct", "", 0, why, now))
-			must(t, j.noteCut("ehpct", "", 0, why, now.Add(time.Hour))) // is repeated
-			must(t, j.noteCut("ehpct", "", 7, why, now))                // another start's
+			must(t, j.noteCut(observed, why, now))
+			must(t, j.noteCut(observed, why, now.Add(time.Hour)))                                // is repeated
+			must(t, j.noteCut(scheduler.Job{ID: "7", Token: "ehpct", Restarts: 7}, why, now))    // another start's
+			must(t, j.noteCut(scheduler.Job{ID: "8", Token: "ehpct"}, why, now.Add(-time.Hour))) // another job's
 			if c.late {
 				ends(now.Add(time.Second))
 			}
 			if c.died {
-				must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now))
+				must(t, j.noteNodeDeath(observed, "a", "its node failed", now))
 			}
 			claims(t, j, third, c.again, c.code)
 			runs, err := j.Runs("ehpct")
@@ -56,7 +59,7 @@ func TestARunThatIsCutOff(t *testing.T) {
 			if stood := runs[0].Killed == ""; stood != (c.again == End) || !stood && runs[0].Killed != why {
 				t.Errorf("the run is %+v", runs[0])
 			}
-			must(t, j.noteNodeDeath("ehpct", "", "a", "its node failed", now)) // which nobody needs any more
+			must(t, j.noteNodeDeath(observed, "a", "its node failed", now)) // which nobody needs any more
 			if c.again == End {
 				claims(t, j, hpc.Run{ID: "7", Own: "7", Host: "c", Boot: "1", PID: 40, Restarts: 2}, End, c.code)
 			}
@@ -66,7 +69,7 @@ func TestARunThatIsCutOff(t *testing.T) {
 		t.Parallel()
 		j := accepted(t, nil)
 		r := claims(t, j, first, Begin, 0)
-		must(t, j.noteCut("ehpct", "", 0, why, now))
+		must(t, j.noteCut(observed, why, now))
 		must(t, add(j.runPath("ehpct", "", r.N), 0, runLine{End: &end{Code: 5, Told: true}, At: now.Add(time.Second)}, false))
 		claims(t, j, third, End, 5)
 	})
@@ -79,7 +82,7 @@ func TestAScriptThatIsToldToStop(t *testing.T) {
 	ready := filepath.Join(n.dir, "ready")
 	cmd, _ := n.start("#!/bin/sh\ntrap 'exit 0' TERM\ntouch " + ready + "\nwhile :; do sleep 0.01; done\n")
 	n.until("it is ready", func() bool { _, err := os.Stat(ready); return err == nil })
-	must(t, n.desk.Journal.noteCut("ehpct", "", 0, "its node is taken back", time.Now()))
+	must(t, n.desk.Journal.noteCut(observed, "its node is taken back", time.Now()))
 	must(t, cmd.Process.Signal(syscall.SIGTERM))
 	cmd.Wait()
 	if r := n.over(); r.ExitCode != 0 || r.Killed != "its node is taken back" {
@@ -96,7 +99,7 @@ func TestANodeGivesItsJobsBack(t *testing.T) {
 	id, err := g.Submit(t.Context(), s)
 	must(t, err)
 	must(t, g.Release(t.Context(), id))
-	_, r, err := g.Journal.Claim(hpc.Run{Token: s.Token, ID: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
+	_, r, err := g.Journal.Claim(hpc.Run{Token: s.Token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
 	must(t, err)
 	ids, err := g.Requeue(t.Context(), "a", "ehpc: it is taken back")
 	must(t, err)

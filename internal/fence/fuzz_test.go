@@ -32,7 +32,7 @@ func FuzzInterpreter(f *testing.F) {
 		if strings.ContainsRune(script, 0) {
 			return // no scheduler takes it
 		}
-		got, err := Wrap("/opt/agent", "slurm", "tok", script)
+		got, err := Wrap("/opt/agent", "slurm", script)
 		if err != nil {
 			return
 		}
@@ -52,7 +52,7 @@ func FuzzInterpreter(f *testing.F) {
 			t.Fatalf("%q is not unwrapped: %v", script, err)
 		}
 		own, _, _ := strings.Cut(script, "\n")
-		if want := byLinux(strings.TrimRight(own, " \t\r")); !slices.Equal(w.argv, want) || w.engine != "slurm" || w.token != "tok" {
+		if want := byLinux(strings.TrimRight(own, " \t\r")); !slices.Equal(w.argv, want) || w.engine != "slurm" {
 			t.Errorf("%q is run as %q, expected %q", script, w, want)
 		}
 	})

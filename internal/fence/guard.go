@@ -21,7 +21,7 @@ type Guard struct {
 	scheduler.Driver
 	Journal *Journal
 	// Wrap makes a job's script claim its run; nil where scripts are not run.
-	Wrap func(token, script string) (string, error)
+	Wrap func(script string) (string, error)
 	// Knows waits for this node to know an account, see link.Node; nil where it
 	// needs to know none. A controller may take a job of one that it does not know,
 	// for somebody else's.
@@ -29,7 +29,8 @@ type Guard struct {
 
 	submitting locks
 	mu         sync.Mutex
-	cursor     string // of the last observation
+	cursor     string          // of the last observation
+	confirmed  map[string]bool // the tokens of its queue, each with the job's id, that are ours for sure
 }
 
 var _ scheduler.Scheduler = (*Guard)(nil)
@@ -57,11 +58,13 @@ func (g *Guard) submit(ctx context.Context, spec hpc.JobSpec) (string, error) {
 		}
 	}
 	if g.Wrap != nil {
-		script, err := g.Wrap(spec.Token, spec.Script)
+		script, err := g.Wrap(spec.Script)
 		if err != nil {
 			return "", fmt.Errorf("%w: the script: %v", scheduler.ErrRejected, err)
 		}
 		spec.Script = script
+		others := slices.DeleteFunc(slices.Clone(spec.Env), func(v hpc.EnvVar) bool { return v.Name == TokenVariable })
+		spec.Env = append(others, hpc.EnvVar{Name: TokenVariable, Value: spec.Token})
 	}
 	job, err := g.Journal.job(spec.Token)
 	if err != nil && !errors.Is(err, errNoJob) {
@@ -151,29 +154,76 @@ func (g *Guard) Died(_ context.Context, runs ...hpc.Run) error {
 }
 
 // Observe implements scheduler.Scheduler: with the ends of our jobs comes what
-// was written down of them.
+// was written down of them. A job that shows a token and was not submitted under it
+// is shown without.
 func (g *Guard) Observe(ctx context.Context, cursor string) (scheduler.Observation, error) {
 	o, err := g.Driver.Observe(ctx, cursor)
 	if err != nil {
-		return o, err
+		return scheduler.Observation{}, err
+	}
+	if err := errors.Join(g.confirm(o), g.addRuns(o.Ends)); err != nil {
+		return scheduler.Observation{}, fmt.Errorf("cannot observe: %w", err)
 	}
 	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.cursor = o.Cursor
+	return o, nil
+}
+
+// confirm takes the tokens off jobs that were not submitted under them.
+func (g *Guard) confirm(o scheduler.Observation) error {
+	g.mu.Lock()
+	before := g.confirmed
 	g.mu.Unlock()
-	for i := range o.Ends {
-		e := &o.Ends[i]
-		if e.Token == "" || e.Array != "" && e.Task == "" || !tokenPattern.MatchString(e.Token) {
+	now := map[string]bool{}
+	for i, job := range o.Queue {
+		key := job.Token + " " + job.Whole()
+		ours := job.Token != "" && (before[key] || now[key])
+		if job.Token != "" && !ours {
+			sure, maybe, err := g.Journal.submittedAs(job)
+			if err != nil {
+				return err
+			}
+			ours = sure
+			if !sure && !maybe {
+				o.Queue[i].Token = ""
+			}
+		}
+		if ours {
+			now[key] = true
+		}
+	}
+	g.mu.Lock()
+	g.confirmed = now
+	g.mu.Unlock()
+	for i, job := range o.Ends {
+		sure, maybe, err := g.Journal.submittedAs(job)
+		if err != nil {
+			return err
+		}
+		if !sure && !maybe {
+			o.Ends[i].Token = ""
+		}
+	}
+	return nil
+}
+
+// addRuns adds to ends what was written down of their runs.
+func (g *Guard) addRuns(ends []scheduler.Job) error {
+	for i := range ends {
+		e := &ends[i]
+		if e.Token == "" || e.Array != "" && e.Task == "" {
 			continue
 		}
 		r, there, err := g.Journal.latest(e.Token, e.Task)
 		if err != nil {
-			return o, fmt.Errorf("cannot observe: %w", err)
+			return err
 		}
 		if there {
 			e.Run = &r
 		}
 	}
-	return o, nil
+	return nil
 }
 
 // Changes implements scheduler.Scheduler.
@@ -200,7 +250,7 @@ func (g *Guard) Down(ctx context.Context, node, reason string) error {
 	err := g.onNode(ctx, node, func(job scheduler.Job) error {
 		// The script of a job on several nodes runs on one of them, but loses all.
 		for _, host := range job.Nodes {
-			if err := g.Journal.noteNodeDeath(job.Token, job.Task, host, why, time.Now()); err != nil {
+			if err := g.Journal.noteNodeDeath(job, host, why, time.Now()); err != nil {
 				return err
 			}
 		}
@@ -219,7 +269,7 @@ func (g *Guard) Requeue(ctx context.Context, node, reason string) ([]string, err
 	at := time.Now()
 	note := func() error {
 		err := g.onNode(ctx, node, func(job scheduler.Job) error {
-			return g.Journal.noteCut(job.Token, job.Task, job.Restarts, strings.TrimPrefix(reason, "ehpc: "), at)
+			return g.Journal.noteCut(job, strings.TrimPrefix(reason, "ehpc: "), at)
 		})
 		if err != nil {
 			return fmt.Errorf("cannot requeue the jobs of node %.80q: %w", node, err)
@@ -246,10 +296,14 @@ func (g *Guard) onNode(ctx context.Context, node string, fn func(scheduler.Job) 
 		return err
 	}
 	for _, job := range o.Queue {
-		if job.Token == "" || !slices.Contains(job.Nodes, node) || !tokenPattern.MatchString(job.Token) {
+		if job.Token == "" || !slices.Contains(job.Nodes, node) {
 			continue
 		}
-		if err := fn(job); err != nil {
+		ours, _, err := g.Journal.submittedAs(job)
+		if err == nil && ours {
+			err = fn(job)
+		}
+		if err != nil {
 			return err
 		}
 	}

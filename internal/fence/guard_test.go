@@ -118,7 +118,7 @@ func TestSubmissions(t *testing.T) {
 	t.Run("what is no token or no script is refused", func(t *testing.T) {
 		t.Parallel()
 		g, _ := guard(t)
-		g.Wrap = func(token, script string) (string, error) { return Wrap("/agent", "fake", token, script) }
+		g.Wrap = func(script string) (string, error) { return Wrap("/agent", "fake", script) }
 		bad := spec("ehpct")
 		bad.Script = "true"
 		for _, s := range []hpc.JobSpec{spec("../x"), spec(""), bad} {
@@ -127,6 +127,32 @@ func TestSubmissions(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A stranger's job with a stolen token goes back into the queue, or dies with its
+// node: that is no word on the run of the job that the token is of.
+func TestAStolenTokenCutsNoRunOff(t *testing.T) {
+	t.Parallel()
+	g, f := guard(t)
+	f.Script(func(hpc.JobSpec, string) fake.Outcome { return fake.Outcome{Duration: time.Hour} })
+	s := spec("ehpcruns")
+	s.Rerunable = true
+	id, err := g.Submit(t.Context(), s)
+	must(t, err)
+	_, run, err := g.Journal.Claim(hpc.Run{Token: s.Token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
+	must(t, err)
+	stolen, err := f.Submit(t.Context(), s)
+	must(t, err)
+	must(t, f.Release(t.Context(), stolen))
+	_, err = g.Requeue(t.Context(), "a", "ehpc: it is taken back")
+	must(t, err)
+	must(t, g.Down(t.Context(), "a", "for a test"))
+	must(t, g.Journal.noteEnd(run, end{Told: true}, time.Now()))
+	runs, err := g.Runs(t.Context(), s.Token)
+	must(t, err)
+	if len(runs) != 1 || runs[0].Killed != "" || runs[0].Stands {
+		t.Errorf("the runs are %+v", runs)
+	}
 }
 
 func TestADeadNodesRunsAreSettled(t *testing.T) {
@@ -139,7 +165,7 @@ func TestADeadNodesRunsAreSettled(t *testing.T) {
 		id, err := g.Submit(t.Context(), s)
 		must(t, err)
 		must(t, g.Release(t.Context(), id))
-		_, r, err := g.Journal.Claim(hpc.Run{Token: token, ID: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
+		_, r, err := g.Journal.Claim(hpc.Run{Token: token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
 		must(t, err)
 		if token == "ehpcended" { // and the scheduler has not heard of it
 			must(t, g.Journal.NoteEnd(r, 0, time.Now()))
@@ -154,5 +180,52 @@ func TestADeadNodesRunsAreSettled(t *testing.T) {
 	must(t, g.Died(t.Context(), runs...)) // they are over: nothing changes
 	if again, err := g.Runs(t.Context(), "ehpcended", "ehpcruns"); err != nil || !slices.Equal(again, runs) {
 		t.Errorf("the runs became %+v, %v", again, err)
+	}
+}
+
+// A token counts with the job's id that was answered for it: whatever else shows
+// it is a stranger's job.
+func TestATokenThatWasStolen(t *testing.T) {
+	t.Parallel()
+	g, f := guard(t)
+	f.Script(func(hpc.JobSpec, string) fake.Outcome { return fake.Outcome{Duration: time.Hour} })
+	runs, err := g.Submit(t.Context(), spec("ehpcruns"))
+	must(t, err)
+	stolen, err := f.Submit(t.Context(), spec("ehpcruns"))
+	must(t, err)
+	made, err := f.Submit(t.Context(), spec("ehpcmade-up"))
+	must(t, err)
+	f.FailAfter("Submit", errors.New("the answer was lost"))
+	if _, err := g.Submit(t.Context(), spec("ehpclost")); err == nil {
+		t.Fatal("the answer was not lost")
+	}
+	lost, err := f.Find(t.Context(), "ehpclost", spec("").UID)
+	must(t, err)
+	want := map[string]string{runs: "ehpcruns", stolen: "", made: "", lost[0]: "ehpclost"}
+	for range 2 { // the second time some is remembered
+		o, err := g.Observe(t.Context(), "")
+		must(t, err)
+		if len(o.Queue) != len(want) {
+			t.Errorf("queued are %+v", o.Queue)
+		}
+		for _, job := range o.Queue {
+			if job.Token != want[job.ID] {
+				t.Errorf("job %s shows the token %q", job.ID, job.Token)
+			}
+		}
+	}
+	_, run, err := g.Journal.Claim(hpc.Run{Token: "ehpcruns", ID: runs, Own: runs, Host: "a"}, spec("").UID, func(hpc.Run) error { return nil })
+	must(t, err)
+	must(t, g.Journal.NoteEnd(run, 0, time.Now()))
+	must(t, f.Cancel(t.Context(), runs, stolen))
+	o, err := g.Observe(t.Context(), "")
+	must(t, err)
+	for _, e := range o.Ends {
+		if e.Token != want[e.ID] || (e.Run != nil) != (e.ID == runs) {
+			t.Errorf("job %s ended with the token %q and the run %v", e.ID, e.Token, e.Run)
+		}
+	}
+	if len(o.Ends) != 2 {
+		t.Errorf("the ends are %+v", o.Ends)
 	}
 }

@@ -4,7 +4,10 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
@@ -12,7 +15,7 @@ import (
 )
 
 // TestWhatAnAccountMayClaim claims as an account does that speaks to the socket
-// itself: everything in a claim but its account is its word.
+// itself: everything in a claim but its account and its own id is its word.
 func TestWhatAnAccountMayClaim(t *testing.T) {
 	t.Parallel()
 	refuses := func(t *testing.T, j *Journal, c hpc.Run) {
@@ -33,13 +36,9 @@ func TestWhatAnAccountMayClaim(t *testing.T) {
 		}
 		claims(t, accepted(t, func(s *hpc.JobSpec) { s.Array = "1-4:2" }), hpc.Run{ID: "7", Own: "8", Task: "3"}, Begin, 0)
 	})
-	t.Run("no id of its own for a plain job", func(t *testing.T) {
+	t.Run("no job but the one that the process belongs to", func(t *testing.T) {
 		t.Parallel()
-		j := accepted(t, nil)
-		claims(t, j, hpc.Run{ID: "7", Own: "4000000000"}, Begin, 0)
-		if highest, err := j.Highest(time.Time{}); err != nil || highest != 7 {
-			t.Errorf("the highest id is %d, %v", highest, err)
-		}
+		refuses(t, accepted(t, nil), hpc.Run{ID: "7", Own: "8"})
 	})
 	t.Run("no run after very many", func(t *testing.T) {
 		t.Parallel()
@@ -55,17 +54,23 @@ func TestWhatAnAccountMayClaim(t *testing.T) {
 	})
 }
 
-// TestWhatAnAccountMayWrite writes into a run's file what only who holds it can.
-func TestWhatAnAccountMayWrite(t *testing.T) {
+// TestWhatARunsFileMayHold writes into a run's file what only the root of one of
+// its cluster's nodes can.
+func TestWhatARunsFileMayHold(t *testing.T) {
 	t.Parallel()
+	const early, ended = `"At":"2026-01-01T00:00:00Z"}`, `{"End":{},"At":"9999-12-31T23:59:59-23:59"}`
 	for name, text := range map[string]string{
-		"an exit status that is none": `{"End":{"Code":99999999999},"At":"2026-01-01T00:00:00Z"}`,
-		"a negative one":              `{"End":{"Code":-5},"At":"2026-01-01T00:00:00Z"}`,
-		"a signal that is none":       `{"End":{"Signal":-1000},"At":"2026-01-01T00:00:00Z"}`,
-		"an end that is to come":      `{"End":{},"At":"9999-12-31T23:59:59-23:59"}`,
-		"a long reason":               `{"Killed":"` + strings.Repeat("x", 3000) + `","At":"2026-01-01T00:00:00Z"}`,
+		"an exit status that is none": `{"End":{"Code":99999999999},` + early,
+		"a negative one":              `{"End":{"Code":-5},` + early,
+		"a signal that is none":       `{"End":{"Signal":-1000},` + early,
+		"an end before its beginning": `{"End":{},` + early,
+		"an end that is to come":      ended,
+		"a process gone before it":    ended + "\n" + `{"Gone":true,` + early,
+		"a process gone that is not":  ended + "\n" + `{"Gone":true,"At":"9999-12-31T23:59:59Z"}`,
+		"a long reason":               `{"Killed":"` + strings.Repeat("x", 3000) + `",` + early,
 		"long facts":                  `{"Run":{"ID":"` + strings.Repeat("7", 1000) + `","Own":"` + strings.Repeat("8", 1000) + `","Host":"` + strings.Repeat("x", 1000) + `","Boot":"` + strings.Repeat("\u00e4", 1000) + `"}}`,
-		"what terminals obey":         `{"Killed":"\u001b[2J\n","At":"2026-01-01T00:00:00Z"}`,
+		"another run":                 `{"Run":{"ID":"8","Own":"8","Host":"b","Boot":"2","Restarts":9,"PID":1,"Began":"2026-01-01T00:00:00Z"}}`,
+		"what terminals obey":         `{"Killed":"\u001b[2J\n",` + early,
 		"a lot":                       strings.Repeat("x", 4*runLimit),
 		"another run and a lot":       `{"Run":{"Host":"b"}}` + strings.Repeat("\n{}", runLimit),
 	} {
@@ -84,9 +89,12 @@ func TestWhatAnAccountMayWrite(t *testing.T) {
 				t.Fatalf("got %v, %v", runs, err)
 			}
 			r := runs[0]
-			if !r.Over() || r.Ended.After(time.Now().Add(time.Hour)) || r.ExitCode < 0 || r.ExitCode > 255 || len(r.Killed) > 200 ||
-				strings.ContainsAny(r.Killed, "\x1b\n") || max(len(r.ID), len(r.Own), len(r.Host), len(r.Boot)) > factLimit {
-				t.Errorf("the run is %.400v", r)
+			if !r.Over() || r.Ended.Before(run.Began) || r.Ended.After(time.Now().Add(time.Hour)) || r.ExitCode < 0 || r.ExitCode > 255 ||
+				len(r.Killed) > 200 || strings.ContainsAny(r.Killed, "\x1b\n") {
+				t.Errorf("the run is %.500s", fmt.Sprint(r))
+			}
+			if !r.Began.Equal(run.Began) || r.ID != "7" || r.Own != "7" || r.Host != "a" || r.Boot != "1" || r.Restarts != 0 {
+				t.Errorf("its beginning became %.500s", fmt.Sprint(r))
 			}
 		})
 	}
@@ -101,36 +109,157 @@ func TestWhatAnAccountMayWrite(t *testing.T) {
 	})
 }
 
+// asks puts a question to the node as this process, whose uid is the job's.
+func (n *node) asks(q question) reply {
+	n.Helper()
+	r, err := ask(n.socket, q, nil)
+	must(n.T, err)
+	return r
+}
+
+// TestWhoMayClaim: it is the control group of a process that tells which job it
+// may claim a run of.
+func TestWhoMayClaim(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, own(t, nil))
+	var job atomic.Value
+	job.Store("")
+	n.desk.Job = func(int) string { return job.Load().(string) }
+	l, err := Listen(n.socket)
+	must(t, err)
+	n.serve(l)
+	claim := question{Token: "ehpct", ID: "7"}
+	if r, err := ask(n.socket, claim, nil); err == nil {
+		t.Errorf("a process of no job hears %+v", r)
+	}
+	job.Store("8")
+	if r := n.asks(claim); r.Verdict != End || r.Code != refused {
+		t.Errorf("a process of another job hears %+v", r)
+	}
+	if runs, err := n.desk.Journal.Runs("ehpct"); err != nil || len(runs) > 0 {
+		t.Fatalf("written down are %v, %v", runs, err)
+	}
+	job.Store("7")
+	if r := n.asks(claim); r.Verdict != Begin {
+		t.Errorf("a process of the job's own hears %+v", r)
+	}
+}
+
+// TestWhatAnAccountMayTell tells ends over the socket as any process of a job can.
+func TestWhatAnAccountMayTell(t *testing.T) {
+	t.Parallel()
+	written := func(n *node) hpc.Run {
+		n.Helper()
+		runs, err := n.desk.Journal.Runs("ehpct")
+		if err != nil || len(runs) != 1 {
+			n.Fatalf("the runs are %v, %v", runs, err)
+		}
+		return runs[0]
+	}
+	t.Run("no end of a run that another process stands for", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		ready := filepath.Join(n.dir, "ready")
+		cmd, _ := n.start("#!/bin/sh\ntouch " + ready + "\nexec sleep 300\n")
+		defer func() { cmd.Process.Signal(syscall.SIGTERM); cmd.Wait() }()
+		n.until("it runs", func() bool { _, err := os.Stat(ready); return err == nil })
+		if r := n.asks(question{End: &end{}}); !r.Stranger {
+			t.Errorf("it hears %+v", r)
+		}
+		if r := written(n); r.Over() {
+			t.Errorf("the run is %+v", r)
+		}
+	})
+	t.Run("an end once, and its time is the agent's", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		if r := n.asks(question{Token: "ehpct", ID: "7"}); r.Verdict != Begin {
+			t.Fatalf("it hears %+v", r)
+		}
+		before := time.Now()
+		for _, code := range []int{3, 0, -7, 1 << 20} {
+			if r := n.asks(question{End: &end{Code: code}}); r != (reply{}) {
+				t.Errorf("it hears %+v", r)
+			}
+		}
+		if r := written(n); r.ExitCode != 3 || r.Ended.Before(before) || r.Ended.After(time.Now()) {
+			t.Errorf("the run is %+v", r)
+		}
+	})
+	t.Run("nothing that is malformed", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		for _, text := range []string{"x", `{"End":7}`, `{"End":{"Code":1e99}}`, strings.Repeat("{", messageLimit)} {
+			conn, err := net.Dial("unix", n.socket)
+			must(t, err)
+			_, err = conn.Write([]byte(text))
+			must(t, err)
+			answer := make([]byte, messageLimit)
+			if m, err := conn.Read(answer); err != nil || !strings.Contains(string(answer[:m]), "malformed") {
+				t.Errorf("%.20q hears %q, %v", text, answer[:m], err)
+			}
+			conn.Close()
+		}
+	})
+}
+
+// A process that goes on after it has told its end keeps the job's nodes: its run
+// has ended when it has.
+func TestAProcessThatLingersAfterItsEnd(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct{ seen, longer bool }{
+		"counts as long as it was seen": {true, true}, "of which nobody saw the end does not": {false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			j := accepted(t, nil)
+			run := claims(t, j, first, Begin, 0)
+			must(t, j.NoteEnd(run, 4, run.Began.Add(time.Millisecond)))
+			died := run.Began.Add(time.Hour)
+			must(t, os.Chtimes(j.runPath("ehpct", "", 1), died, died))
+			if c.seen {
+				must(t, j.noteGone(run, died))
+				must(t, os.Chtimes(j.runPath("ehpct", "", 1), died, died))
+				must(t, j.noteGone(run, died))
+			}
+			r, _, err := j.latest("ehpct", "")
+			if longer := r.Ended.Equal(died.UTC()); err != nil || longer != c.longer || r.ExitCode != 4 || r.Killed != "" {
+				t.Errorf("the run is %+v, %v", r, err)
+			}
+		})
+	}
+	t.Run("is one that its account has stopped", func(t *testing.T) {
+		t.Parallel()
+		n := openNode(t, own(t, nil))
+		n.desk.Look = func(pid int) {
+			if r, _, err := n.desk.Journal.latest("ehpct", ""); err == nil && r.Over() {
+				syscall.Kill(pid, syscall.SIGSTOP) // before it hears the answer
+			}
+		}
+		cmd, _ := n.start("#!/bin/sh\n")
+		told := n.over()
+		for time.Since(told.Ended) < lingering+100*time.Millisecond {
+			time.Sleep(10 * time.Millisecond)
+		}
+		released := time.Now()
+		must(t, cmd.Process.Signal(syscall.SIGCONT))
+		cmd.Wait()
+		n.until("the run lasts as long as its process", func() bool { return !n.over().Ended.Before(released) })
+	})
+}
+
 func TestAProcessStandsForOneRun(t *testing.T) {
 	t.Parallel()
 	n := openNode(t, own(t, func(s *hpc.JobSpec) { s.Array = "1-10" }))
-	for task := range 2 {
-		q := question{Token: "ehpct", Task: fmt.Sprint(task + 1), ID: "7", Own: "8"}
-		r, file, err := askOnce(n.socket, q, nil)
-		must(t, err)
-		if began := r.Verdict == Begin; began != (task == 0) {
-			t.Errorf("of its run %d this process hears %+v", task+1, r)
-		}
-		if file != nil {
-			file.Close()
+	claim := func(task string) Verdict { return n.asks(question{Token: "ehpct", Task: task, ID: "7"}).Verdict }
+	for range 20 { // as one does whose answers are lost
+		if v := claim("1"); v != Begin {
+			t.Fatalf("of its own run it hears %q", v)
 		}
 	}
-	t.Run("and asks for it a few times at most", func(t *testing.T) {
-		granted := 1
-		for range 3 * grantsPerRun {
-			r, file, err := askOnce(n.socket, question{Token: "ehpct", Task: "1", ID: "7", Own: "8"}, nil)
-			must(t, err)
-			if file != nil {
-				file.Close()
-			}
-			if r.Verdict == Begin {
-				granted++
-			}
-		}
-		if granted != grantsPerRun {
-			t.Errorf("it was given the file %d times", granted)
-		}
-	})
+	if v := claim("2"); v == Begin {
+		t.Errorf("it stands for two runs")
+	}
 }
 
 // TestOneAccountLeavesRoomForOthers connects more often than the desk takes from

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 		err := RunJob(os.Getenv("SOCKET"), os.Args[1], os.Args[2:], map[string]func(func(string) string) (Started, error){
 			"test": func(env func(string) string) (Started, error) {
 				restarts, _ := strconv.Atoi(env("RESTARTS"))
-				return Started{ID: env("ID"), Own: env("ID"), Task: env("TASK"), Restarts: restarts}, nil
+				return Started{ID: env("ID"), Task: env("TASK"), Restarts: restarts}, nil
 			},
 		})
 		fmt.Fprintln(os.Stderr, err)
@@ -61,7 +61,7 @@ func newNode(t *testing.T, j *Journal) *node {
 	n.socket = filepath.Join(n.dir, "s")
 	watch, err := NewWatch(j, filepath.Join(n.dir, "runs"), func() {}, slog.New(slog.DiscardHandler))
 	must(t, err)
-	n.desk = &Desk{Journal: j, Watch: watch, Host: "a", Boot: "1"}
+	n.desk = &Desk{Journal: j, Watch: watch, Host: "a", Boot: "1", Job: func(int) string { return "7" }}
 	return n
 }
 
@@ -96,14 +96,14 @@ func (n *node) start(script string, env ...string) (*exec.Cmd, *bytes.Buffer) {
 	n.Helper()
 	program, err := os.Executable()
 	must(n.T, err)
-	text, err := Wrap(program, "test", "ehpct", script)
+	text, err := Wrap(program, "test", script)
 	must(n.T, err)
 	path := filepath.Join(n.dir, "script")
 	must(n.T, os.WriteFile(path, []byte(text), 0o700))
 	for {
 		out := &bytes.Buffer{}
 		cmd := exec.Command(path, "an argument")
-		cmd.Env = append([]string{"ID=7", "SOCKET=" + n.socket, "PATH=" + os.Getenv("PATH")}, env...)
+		cmd.Env = append([]string{"ID=7", TokenVariable + "=ehpct", "SOCKET=" + n.socket, "PATH=" + os.Getenv("PATH")}, env...)
 		cmd.Stdout, cmd.Stderr = out, out
 		err := cmd.Start()
 		if errors.Is(err, syscall.ETXTBSY) { // a process that another test is starting has it open for a moment
@@ -399,6 +399,54 @@ func TestAScriptThatIsToldToStopBeforeItBegan(t *testing.T) {
 	})
 }
 
+// An end is told until the agent has written it down, however long that is away.
+func TestAnEndWaitsForItsAgent(t *testing.T) {
+	t.Parallel()
+	n := newNode(t, own(t, nil))
+	l, err := Listen(n.socket)
+	must(t, err)
+	done := make(chan struct{})
+	go func() { n.desk.Serve(l); close(done) }()
+	goOn := filepath.Join(n.dir, "go-on")
+	cmd, out := n.start("#!/bin/sh\nuntil test -e " + goOn + "; do sleep 0.01; done\nexit 5\n")
+	n.until("it has begun", func() bool {
+		runs, err := n.desk.Journal.Runs("ehpct")
+		must(t, err)
+		return len(runs) == 1
+	})
+	must(t, l.Close())
+	<-done
+	must(t, os.WriteFile(goOn, nil, 0o600))
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("without an agent it ended %v and printed %q", err, out)
+	case <-time.After(3 * askEach):
+	}
+	watch, err := NewWatch(n.desk.Journal, filepath.Join(n.dir, "runs"), func() {}, slog.New(slog.DiscardHandler))
+	must(t, err)
+	n.desk.Watch = watch // of the agent that is started next
+	l, err = Listen(n.socket)
+	must(t, err)
+	n.serve(l)
+	<-ended
+	if code := cmd.ProcessState.ExitCode(); code != 5 {
+		t.Errorf("it ended %d and printed %q", code, out)
+	}
+	if r := n.over(); r.ExitCode != 5 || r.Killed != "" {
+		t.Errorf("written down is %+v", r)
+	}
+}
+
+func TestAScriptHearsNoToken(t *testing.T) {
+	t.Parallel()
+	n := openNode(t, own(t, nil))
+	if status, out := n.run("#!/bin/sh\nenv\ntr '\\0' ' ' </proc/$PPID/cmdline\n"); status.ExitStatus() != 0 || strings.Contains(out, "ehpct") {
+		t.Errorf("it ended %d and printed %q", status.ExitStatus(), out)
+	}
+}
+
 // A question outlives who asked it in the socket of an agent that is away.
 func TestAQuestionThatNobodyStandsBehindIsGrantedNothing(t *testing.T) {
 	t.Parallel()
@@ -407,7 +455,7 @@ func TestAQuestionThatNobodyStandsBehindIsGrantedNothing(t *testing.T) {
 	must(t, err)
 	conn, err := net.DialUnix("unix", nil, l.Addr().(*net.UnixAddr))
 	must(t, err)
-	text, err := json.Marshal(question{Token: "ehpct", ID: "7", Own: "7"})
+	text, err := json.Marshal(question{Token: "ehpct", ID: "7"})
 	must(t, err)
 	_, err = conn.Write(text)
 	must(t, err)
@@ -423,24 +471,24 @@ func TestAQuestionThatNobodyStandsBehindIsGrantedNothing(t *testing.T) {
 func TestFirstLines(t *testing.T) {
 	t.Parallel()
 	for script, want := range map[string]string{
-		"#!/bin/sh\ntrue":                "#!/agent run-job slurm ehpct /bin/sh\ntrue",
-		"#! /usr/bin/env  python3 \r\nx": "#!/agent run-job slurm ehpct /usr/bin/env  python3\nx",
+		"#!/bin/sh\ntrue":                "#!/agent run-job slurm /bin/sh\ntrue",
+		"#! /usr/bin/env  python3 \r\nx": "#!/agent run-job slurm /usr/bin/env  python3\nx",
 		"true\n":                         "",
 		"#!\n":                           "",
 		"#!/" + strings.Repeat("x", 300): "",
 	} {
-		got, err := Wrap("/agent", "slurm", "ehpct", script)
+		got, err := Wrap("/agent", "slurm", script)
 		if got != want || (err == nil) != (want != "") {
 			t.Errorf("%.40q becomes %q, %v", script, got, err)
 		}
 	}
-	for _, argument := range []string{"", "run-job", "run-job slurm ehpct ", "run slurm ehpct /bin/sh"} {
+	for _, argument := range []string{"", "run-job", "run-job slurm ", "run slurm /bin/sh"} {
 		if w, err := unwrap(argument); err == nil {
 			t.Errorf("%q is %+v", argument, w)
 		}
 	}
-	w, err := unwrap("run-job slurm ehpct /usr/bin/env  python3")
-	if err != nil || w.token != "ehpct" || strings.Join(w.argv, "|") != "/usr/bin/env|python3" {
+	w, err := unwrap("run-job slurm /usr/bin/env  python3")
+	if err != nil || w.engine != "slurm" || strings.Join(w.argv, "|") != "/usr/bin/env|python3" {
 		t.Errorf("got %+v, %v", w, err)
 	}
 }
@@ -448,7 +496,7 @@ func TestFirstLines(t *testing.T) {
 func FuzzWrap(f *testing.F) {
 	f.Add("#!/bin/sh\ntrue\n")
 	f.Fuzz(func(t *testing.T, script string) {
-		text, err := Wrap("/agent", "slurm", "ehpct", script)
+		text, err := Wrap("/agent", "slurm", script)
 		if err != nil {
 			return
 		}
@@ -457,7 +505,7 @@ func FuzzWrap(f *testing.F) {
 			t.Errorf("%q became %q", script, text)
 		}
 		w, err := unwrap(strings.TrimPrefix(first, "#!/agent "))
-		if err != nil || w.token != "ehpct" || len(w.argv) == 0 {
+		if err != nil || w.engine != "slurm" || len(w.argv) == 0 {
 			t.Errorf("%q is read as %+v, %v", first, w, errors.Join(err))
 		}
 	})

@@ -9,11 +9,13 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 )
 
 // Journal is the directory on the cluster's volume, root's alone. A job is a
@@ -242,6 +244,18 @@ func (j *Journal) submitted(token string, n int, id string) error {
 		return fmt.Errorf("cannot write the journal of jobs: %w", err)
 	}
 	return nil
+}
+
+// submittedAs tells whether an observed job was submitted under the token that it
+// shows. Maybe: it is what became of a submission whose answer is not written down
+// yet, and it has not started.
+func (j *Journal) submittedAs(seen scheduler.Job) (sure, maybe bool, err error) {
+	job, err := j.job(seen.Token)
+	if errors.Is(err, errNoJob) {
+		return false, false, nil
+	}
+	sure = slices.ContainsFunc(job.Attempts, func(a attempt) bool { return a.ID == seen.Whole() })
+	return sure, job.last().ID == "" && seen.Start.IsZero(), err
 }
 
 // Bury writes down that jobs are not wanted any more: none of their runs may

@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"ehpc/internal/hpc"
+	"ehpc/internal/scheduler"
 )
 
 // runLine is a line of a run's file; the set fields count.
@@ -22,6 +23,7 @@ type runLine struct {
 	Killed string   `json:",omitempty"` // why it died without an end
 	Stands bool     `json:",omitempty"`
 	Cut    string   `json:",omitempty"` // why its job is put back into the queue while it goes on
+	Gone   bool     `json:",omitempty"` // the process that stood for it ended long after it had told the end
 	At     time.Time
 }
 
@@ -41,8 +43,8 @@ const (
 // killed is the exit status of what was killed.
 const killed = 128 + sigKill
 
-// runLimit is how much of a run's file is read, in bytes. The account that the
-// run is of holds the file and can write into it what it likes.
+// runLimit is how much of a run's file is read, in bytes: far more than is ever
+// written. The root of any node can write into it what it likes.
 const runLimit = 8 << 10
 
 // run reads the nth run of a task.
@@ -52,12 +54,16 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 		return hpc.Run{}, err
 	}
 	var r hpc.Run
-	var cut runLine
-	told := false
+	var cut, gone runLine
+	known, told := false, false
 	each(text, func(line runLine) {
 		switch {
 		case line.Run != nil:
-			r = *line.Run
+			if !known {
+				r, known = *line.Run, true
+			}
+		case line.Gone:
+			gone = line
 		case line.Cut != "":
 			if cut.Cut == "" {
 				cut = line
@@ -80,17 +86,32 @@ func (j *Journal) run(token, task string, n int) (hpc.Run, error) {
 	if !r.Over() && len(text) > runLimit {
 		r.Ended, r.ExitCode, r.Killed = written, killed, "its record was spoiled"
 	}
-	if r.Ended.After(written.Add(time.Minute)) {
-		r.Ended = written
+	if r.Over() {
+		r.Ended = between(r.Began, r.Ended, written)
 	}
 	if cut.Cut != "" && r.Over() {
 		cutOff(&r, cut, told)
+	}
+	if r.Over() && gone.At.After(r.Ended) {
+		r.Ended = between(r.Began, gone.At, written)
 	}
 	for _, fact := range []*string{&r.ID, &r.Own, &r.Host, &r.Boot, &r.Killed} {
 		*fact = plain(*fact)
 	}
 	r.Token, r.Task, r.N = token, task, n
 	return r, nil
+}
+
+// between is an end's time, or the nearest that can be: no run ends before it began,
+// and none after its file was last written to.
+func between(began, ended, written time.Time) time.Time {
+	if ended.After(written.Add(time.Minute)) {
+		ended = written
+	}
+	if ended.Before(began) {
+		return began
+	}
+	return ended
 }
 
 // cutOff is for a run whose job was to be put back into the queue. What came to
@@ -176,11 +197,14 @@ func (j *Journal) Runs(token string) ([]hpc.Run, error) {
 	return runs, nil
 }
 
-// NoteEnd writes down how a run ended. On a node the process that stands for it
-// does that itself.
+// NoteEnd writes down that a run came to its end with an exit status.
 func (j *Journal) NoteEnd(r hpc.Run, code int, now time.Time) error {
-	err := add(j.runPath(r.Token, r.Task, r.N), 0, runLine{End: &end{Code: code}, At: now.UTC()}, true)
-	if err != nil {
+	return j.noteEnd(r, end{Code: code}, now)
+}
+
+// noteEnd writes down how a run ended; one that is over stays as it is.
+func (j *Journal) noteEnd(r hpc.Run, how end, now time.Time) error {
+	if err := j.settle(r, runLine{End: &how, At: now.UTC()}); err != nil {
 		return fmt.Errorf("cannot write down the end of a run: %w", err)
 	}
 	return nil
@@ -189,32 +213,52 @@ func (j *Journal) NoteEnd(r hpc.Run, code int, now time.Time) error {
 // NoteDeath writes down that a run died without an end; one that is over stays
 // as it is.
 func (j *Journal) NoteDeath(r hpc.Run, why string, now time.Time) error {
-	now = now.UTC()
+	if err := j.settle(r, runLine{Killed: why, At: now.UTC()}); err != nil {
+		return fmt.Errorf("cannot write down the death of a run: %w", err)
+	}
+	return nil
+}
+
+// settle writes the last word on a run that is not over.
+func (j *Journal) settle(r hpc.Run, word runLine) error {
 	have, err := j.run(r.Token, r.Task, r.N)
-	if err == nil && !have.Over() {
-		err = add(j.runPath(r.Token, r.Task, r.N), 0, runLine{Killed: why, At: now}, true)
+	if err != nil || have.Over() {
+		return err
+	}
+	return add(j.runPath(r.Token, r.Task, r.N), 0, word, true)
+}
+
+// lingering is how long a process may go on that has told the end of its run.
+const lingering = time.Second
+
+// noteGone writes down when the process ended that stood for a run, if it went on
+// after its run: for so long its job had its nodes.
+func (j *Journal) noteGone(r hpc.Run, now time.Time) error {
+	have, err := j.run(r.Token, r.Task, r.N)
+	if err == nil && have.Over() && now.Sub(have.Ended) > lingering {
+		err = add(j.runPath(r.Token, r.Task, r.N), 0, runLine{Gone: true, At: now.UTC()}, true)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot write down the death of a run: %w", err)
+		return fmt.Errorf("cannot write down when the process of a run ended: %w", err)
 	}
 	return nil
 }
 
 // noteCut writes down that a job is put back into the queue, if it may run again,
 // with the run of its present start.
-func (j *Journal) noteCut(token, task string, restarts int, why string, now time.Time) error {
-	job, err := j.job(token)
+func (j *Journal) noteCut(of scheduler.Job, why string, now time.Time) error {
+	job, err := j.job(of.Token)
 	if errors.Is(err, errNoJob) || err == nil && !job.Rerunable {
 		return nil
 	}
 	if err != nil {
 		return err
 	}
-	r, there, err := j.latest(token, task)
-	if err != nil || !there || r.Restarts != restarts || r.Killed != "" || r.Stands {
+	r, there, err := j.latest(of.Token, of.Task)
+	if err != nil || !there || r.ID != of.Whole() || r.Restarts != of.Restarts || r.Killed != "" || r.Stands {
 		return err
 	}
-	err = add(j.runPath(token, task, r.N), 0, runLine{Cut: why, At: now.UTC()}, true)
+	err = add(j.runPath(of.Token, of.Task, r.N), 0, runLine{Cut: why, At: now.UTC()}, true)
 	if err != nil {
 		return fmt.Errorf("cannot write down that a run is cut off: %w", err)
 	}
@@ -223,8 +267,8 @@ func (j *Journal) noteCut(token, task string, restarts int, why string, now time
 
 // noteNodeDeath settles the last run of a task whose node died: what has ended
 // stands, what has not is dead.
-func (j *Journal) noteNodeDeath(token, task, host, why string, now time.Time) error {
-	r, there, err := j.latest(token, task)
+func (j *Journal) noteNodeDeath(of scheduler.Job, host, why string, now time.Time) error {
+	r, there, err := j.latest(of.Token, of.Task)
 	if err != nil || !there || r.Host != host {
 		return err
 	}
@@ -234,7 +278,7 @@ func (j *Journal) noteNodeDeath(token, task, host, why string, now time.Time) er
 	if r.Killed != "" || r.Stands {
 		return nil
 	}
-	return add(j.runPath(token, task, r.N), 0, runLine{Stands: true, At: now.UTC()}, true)
+	return add(j.runPath(of.Token, of.Task, r.N), 0, runLine{Stands: true, At: now.UTC()}, true)
 }
 
 // Highest is the highest number among the scheduler's ids of runs that began

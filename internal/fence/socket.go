@@ -27,19 +27,22 @@ const (
 	claimsPerAccount = 64
 )
 
-// question is a script's claim. Who asks is told by the kernel.
+// question is a script's claim, or tells the end of the run that the process which
+// asks stands for. Who asks is told by the kernel.
 type question struct {
-	Token, Task, ID, Own string
-	Restarts             int
-	Ending               bool // no claim: the run's script has ended
+	Token, Task, ID string
+	Restarts        int
+	End             *end `json:",omitempty"`
 }
 
-// reply is the answer. With Begin comes the run's file, for its end.
+// reply is the answer; to an end it is empty, or Stranger.
 type reply struct {
 	Verdict Verdict
 	Code    int
 	Why     string
 	Error   string
+	// Stranger: the process told an end, and stands for no run.
+	Stranger bool `json:",omitempty"`
 }
 
 // Desk takes claims on a node.
@@ -48,6 +51,9 @@ type Desk struct {
 	Watch   *Watch
 	Host    string
 	Boot    string
+	// Job tells the scheduler's own id of the job whose batch script a process belongs
+	// to, by what no account can change; "" for others, whom nobody answers.
+	Job func(pid int) string
 	// Knows fails with hpc.ErrUnknownAccount for an account that the node does not
 	// know; nil where it needs to know none. A scheduler may start a job of one before
 	// the node was told of it, and after it was told that there is no such account.
@@ -90,13 +96,18 @@ func (d *Desk) Serve(l *net.UnixListener) {
 			continue
 		}
 		who, err := peer(conn)
-		if err != nil || !d.room.take(who.Uid) {
+		if err != nil {
+			conn.Close()
+			continue
+		}
+		job := d.Job(int(who.Pid))
+		if job == "" || !d.room.take(who.Uid) {
 			conn.Close()
 			continue
 		}
 		go func() {
 			defer func() { conn.Close(); d.room.leave(who.Uid) }()
-			d.answer(conn, who)
+			d.answer(conn, who, job)
 		}()
 	}
 }
@@ -131,24 +142,18 @@ func (s *slots) leave(uid uint32) {
 	}
 }
 
-func (d *Desk) answer(conn *net.UnixConn, who *unix.Ucred) {
+func (d *Desk) answer(conn *net.UnixConn, who *unix.Ucred, job string) {
 	if conn.SetDeadline(time.Now().Add(answerWithin)) != nil {
 		return
 	}
-	r, file := d.decide(conn, who)
-	var rights []byte
-	if file != nil {
-		defer file.Close()
-		rights = unix.UnixRights(int(file.Fd()))
-	}
-	text, err := json.Marshal(r)
+	text, err := json.Marshal(d.decide(conn, who, job))
 	if err == nil {
-		conn.WriteMsgUnix(text, rights, nil) // who asked asks again when the answer is lost
+		conn.Write(text) // who asked asks again when the answer is lost
 	}
 }
 
-func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
-	failed := func(err error) (reply, *os.File) { return reply{Error: err.Error()}, nil }
+func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred, job string) reply {
+	failed := func(err error) reply { return reply{Error: err.Error()} }
 	text := make([]byte, messageLimit)
 	n, err := conn.Read(text)
 	if err != nil {
@@ -158,11 +163,10 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 	if err := json.Unmarshal(text[:n], &q); err != nil {
 		return failed(fmt.Errorf("the claim is malformed"))
 	}
-	if q.Ending {
-		d.look(who)
-		return reply{}, nil
+	if q.End != nil {
+		return d.end(who, *q.End)
 	}
-	c := hpc.Run{Token: q.Token, Task: q.Task, ID: q.ID, Own: q.Own, Restarts: q.Restarts, Host: d.Host, Boot: d.Boot, PID: int(who.Pid)}
+	c := hpc.Run{Token: q.Token, Task: q.Task, ID: q.ID, Own: job, Restarts: q.Restarts, Host: d.Host, Boot: d.Boot, PID: int(who.Pid)}
 	note := func(run hpc.Run) error {
 		if err := d.knows(int(who.Uid)); err != nil {
 			return err
@@ -174,22 +178,30 @@ func (d *Desk) decide(conn *net.UnixConn, who *unix.Ucred) (reply, *os.File) {
 	}
 	ruling, run, err := d.Journal.Claim(c, int(who.Uid), note)
 	if errors.Is(err, hpc.ErrUnknownAccount) {
-		return reply{Verdict: Wait, Why: "this node does not know the account"}, nil
+		return reply{Verdict: Wait, Why: "this node does not know the account"}
 	}
 	if err != nil {
 		return failed(err)
 	}
-	r := reply{Verdict: ruling.Verdict, Code: ruling.Code, Why: ruling.Why}
-	if r.Verdict != Begin {
-		return r, nil
+	if ruling.Verdict == Begin {
+		d.Watch.follow(run)
+		d.look(who)
 	}
-	d.Watch.follow(run)
+	return reply{Verdict: ruling.Verdict, Code: ruling.Code, Why: ruling.Why}
+}
+
+// end writes down how the run of a process ended, and has the job measured while
+// the process is there.
+func (d *Desk) end(who *unix.Ucred, how end) reply {
+	err := d.Watch.end(int(who.Pid), how)
+	if errors.Is(err, errNoRun) {
+		return reply{Error: err.Error(), Stranger: true}
+	}
+	if err != nil {
+		return reply{Error: err.Error()}
+	}
 	d.look(who)
-	file, err := os.OpenFile(d.Journal.runPath(run.Token, run.Task, run.N), os.O_WRONLY|os.O_APPEND, 0)
-	if err != nil {
-		return failed(err)
-	}
-	return r, file
+	return reply{}
 }
 
 func (d *Desk) knows(uid int) error {

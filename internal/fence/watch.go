@@ -37,18 +37,11 @@ type Watch struct {
 type watchedRun struct {
 	Run   hpc.Run
 	Began string
-
-	grants int // how often its file was handed out
 }
 
-const (
-	// watchedLimit bounds the runs that are watched at a time, each with a file
-	// descriptor: more than a node has cores.
-	watchedLimit = 4096
-	// grantsPerRun is how often a run's file is handed out. Who loses an answer
-	// asks again; what is never fetched stays open in the kernel.
-	grantsPerRun = 8
-)
+// watchedLimit bounds the runs that are watched at a time, each with a file
+// descriptor: more than a node has cores.
+const watchedLimit = 4096
 
 // NewWatch takes up what an earlier agent noted in dir. It calls changed, which
 // must not block, when a run begins or ends.
@@ -106,21 +99,46 @@ func (w *Watch) note(r hpc.Run) error {
 func (w *Watch) room(r hpc.Run, began string) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if have := w.watched[w.path(r)]; have != nil {
-		if have.grants >= grantsPerRun {
-			return fmt.Errorf("the run was told to begin %d times", have.grants)
-		}
-		return nil
+	if w.watched[w.path(r)] != nil {
+		return nil // it asks again
 	}
 	if len(w.watched) >= watchedLimit {
 		return fmt.Errorf("the node has %d runs already", len(w.watched))
 	}
-	for _, other := range w.watched {
-		if other.Run.PID == r.PID && other.Began == began {
-			return fmt.Errorf("process %d stands for another run already", r.PID)
+	if w.standsFor(r.PID, began) != nil {
+		return fmt.Errorf("process %d stands for another run already", r.PID)
+	}
+	return nil
+}
+
+// standsFor is the run that the process stands for, nil if it stands for none.
+// w.mu is held.
+func (w *Watch) standsFor(pid int, began string) *hpc.Run {
+	for _, one := range w.watched {
+		if one.Run.PID == pid && one.Began == began {
+			return &one.Run
 		}
 	}
 	return nil
+}
+
+// errNoRun: a process told an end, and stands for no run.
+var errNoRun = errors.New("the process stands for no run")
+
+// end writes down, now, how the run ended that the process stands for. What it
+// tells again, for an answer that was lost, changes nothing.
+func (w *Watch) end(pid int, how end) error {
+	began, err := processBegan(pid)
+	if err != nil {
+		return errNoRun
+	}
+	w.mu.Lock()
+	run := w.standsFor(pid, began)
+	w.mu.Unlock()
+	if run == nil {
+		return errNoRun
+	}
+	return w.journal.noteEnd(*run, how, time.Now())
 }
 
 // follow watches a noted run.
@@ -129,32 +147,32 @@ func (w *Watch) follow(r hpc.Run) {
 	if err != nil {
 		began = "" // it is gone already
 	}
-	run := w.start(&watchedRun{Run: r, Began: began})
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	run.grants++
+	w.start(&watchedRun{Run: r, Began: began})
 }
 
-// start watches a run, if it is not watched yet. What it returns is guarded by mu.
-func (w *Watch) start(run *watchedRun) *watchedRun {
+// start watches a run, if it is not watched yet.
+func (w *Watch) start(run *watchedRun) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if have := w.watched[w.path(run.Run)]; have != nil {
-		return have
+	if w.watched[w.path(run.Run)] != nil {
+		return
 	}
 	w.watched[w.path(run.Run)] = run
 	w.changed()
 	go w.wait(run.Run, run.Began)
-	return run
 }
 
 // wait waits for the process's end and settles the run.
 func (w *Watch) wait(run hpc.Run, began string) {
 	path := w.path(run)
-	waitForDeath(run.PID, began)
+	seen := waitForDeath(run.PID, began)
+	died := time.Now()
 	defer w.changed()
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Minute) {
-		err := w.journal.NoteDeath(run, "it was killed", time.Now())
+		err := w.journal.NoteDeath(run, "it was killed", died)
+		if err == nil && seen {
+			err = w.journal.noteGone(run, died)
+		}
 		if err == nil || errors.Is(err, fs.ErrNotExist) { // it was noted and never began
 			break
 		}
@@ -169,21 +187,22 @@ func (w *Watch) wait(run hpc.Run, began string) {
 	delete(w.watched, path)
 }
 
-// waitForDeath returns once the process that began then has ended. It takes a
-// file descriptor and no thread: there may be as many as jobs.
-func waitForDeath(pid int, began string) {
+// waitForDeath returns once the process that began then has ended, and tells
+// whether that is now. It takes a file descriptor and no thread: there may be as
+// many as jobs.
+func waitForDeath(pid int, began string) (now bool) {
 	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
 	if err != nil {
-		return
+		return false
 	}
 	f := os.NewFile(uintptr(fd), "process "+strconv.Itoa(pid))
 	defer f.Close()
-	if now, err := processBegan(pid); err != nil || now != began {
-		return
+	if have, err := processBegan(pid); err != nil || have != began {
+		return false
 	}
 	conn, err := f.SyscallConn()
 	if err != nil {
-		return
+		return false
 	}
 	err = conn.Read(func(fd uintptr) (dead bool) {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
@@ -192,6 +211,7 @@ func waitForDeath(pid int, began string) {
 	if err != nil {
 		panic(err) // it is open, and a pidfd can be waited for
 	}
+	return true
 }
 
 // processBegan is when a process began, in clock ticks after the host's start.

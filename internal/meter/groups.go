@@ -65,24 +65,24 @@ func (t tree) find() (groups []string) {
 	return groups
 }
 
-// of is the job's group that a process is in, "" if it is in none.
-func (t tree) of(proc string, pid int) string {
+// of is the job's group that a process is in, and where in it; "" if it is in none.
+func (t tree) of(proc string, pid int) (group, within string) {
 	controller := "cpuacct"
 	if t.unified {
 		controller = ""
 	}
-	group, err := GroupOf(proc, pid, controller)
+	all, err := GroupOf(proc, pid, controller)
 	if err != nil {
-		return ""
+		return "", ""
 	}
-	for ; len(group) > 1; group = filepath.Dir(group) {
+	for group = all; len(group) > 1; group = filepath.Dir(group) {
 		for _, pattern := range t.jobs {
 			if ok, _ := filepath.Match("/"+pattern, group); ok {
-				return group
+				return group, strings.TrimPrefix(all[len(group):], "/")
 			}
 		}
 	}
-	return ""
+	return "", ""
 }
 
 // GroupOf is the control group that a process is in, as "/a/b", in the hierarchy of

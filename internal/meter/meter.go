@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -236,11 +237,20 @@ func (m *Meter) save(now time.Time, j *job) (saved bool) {
 	return true
 }
 
+// JobOf is the id of the job that a process is in and the name of the group within
+// the job's that it is in; "" for a process of no job.
+func (m *Meter) JobOf(pid int) (id, step string) {
+	group, within := m.tree.of(m.opts.Proc, pid)
+	id, _ = jobOf(group)
+	step, _, _ = strings.Cut(within, "/")
+	return id, step
+}
+
 // Look reads the job that a process belongs to, now: before its script ends, so
 // that nothing is missed of it. Whoever asks, and however often, changes nothing
 // but how fresh the figures are.
 func (m *Meter) Look(pid int) {
-	group := m.tree.of(m.opts.Proc, pid)
+	group, _ := m.tree.of(m.opts.Proc, pid)
 	id, ok := jobOf(group)
 	if !ok {
 		return

@@ -246,19 +246,20 @@ func TestALookIsWhatIsFreshest(t *testing.T) {
 func TestTheGroupOfAProcess(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
-		name, text, want string
-		unified          bool
+		name, text, group, within string
+		unified                   bool
 	}{
-		{"a task of version 1", "4:memory:/a\n2:cpuacct:/slurm_c0/uid_1/job_5/step_0/task_1", "/slurm_c0/uid_1/job_5", false},
-		{"a task of version 2", "0::/system.slice/c0_slurmstepd.scope/job_5/step_0/user/task_1", "/system.slice/c0_slurmstepd.scope/job_5", true},
-		{"a daemon", "2:cpuacct:/\n0::/slurm_c0/uid_1/job_5", "", false},
-		{"a name that only looks like it", "2:cpuacct:/home/slurm_c0/uid_1/job_5", "", false},
-		{"nonsense", "::\n\n:cpuacct", "", false},
+		{"a task of version 1", "4:memory:/a\n2:cpuacct:/slurm_c0/uid_1/job_5/step_0/task_1", "/slurm_c0/uid_1/job_5", "step_0/task_1", false},
+		{"a task of version 2", "0::/system.slice/c0_slurmstepd.scope/job_5/step_0/user/task_1", "/system.slice/c0_slurmstepd.scope/job_5", "step_0/user/task_1", true},
+		{"a daemon", "2:cpuacct:/\n0::/slurm_c0/uid_1/job_5", "", "", false},
+		{"a name that only looks like it", "2:cpuacct:/home/slurm_c0/uid_1/job_5", "", "", false},
+		{"the job itself", "2:cpuacct:/slurm_c0/uid_1/job_5", "/slurm_c0/uid_1/job_5", "", false},
+		{"nonsense", "::\n\n:cpuacct", "", "", false},
 	} {
 		n := newNode(t, c.unified)
 		n.write("proc/5/cgroup", c.text)
-		if got := n.meter().tree.of(n.root+"/proc", 5); got != c.want {
-			t.Errorf("the group of %s is %q", c.name, got)
+		if group, within := n.meter().tree.of(n.root+"/proc", 5); group != c.group || within != c.within {
+			t.Errorf("the group of %s is %q, and in it %q", c.name, group, within)
 		}
 	}
 }

@@ -43,7 +43,7 @@ func (v *jobsView) rowOf() func(scheduler.Job) *store.Job {
 		copied := *row
 		rows[row.SchedID] = &copied
 	}
-	return func(e scheduler.Job) *store.Job { return rows[rowID(e)] }
+	return func(e scheduler.Job) *store.Job { return rows[e.Whole()] }
 }
 
 // countEnds notes on the nodes of ended jobs what these say of them, once for each
@@ -71,7 +71,7 @@ func countEnds(ctx context.Context, tx store.Tx, nodes []*store.Node, v *jobsVie
 // first of them; which of several was lost nobody can tell. That a directory is
 // missing is the job's own fault, and so is an exit status.
 func nodeEndOf(row *store.Job, e scheduler.Job) (nodeEnd, []string) {
-	end := nodeEnd{Job: rowID(e), UID: e.UID, Start: e.Start, End: e.End}
+	end := nodeEnd{Job: e.Whole(), UID: e.UID, Start: e.Start, End: e.End}
 	if row != nil {
 		end.Job = cmp.Or(row.PublicID, end.Job)
 	}

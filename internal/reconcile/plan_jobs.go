@@ -62,7 +62,7 @@ func planJobs(now time.Time, v *jobsView) jobsPlan {
 	tokens := map[string]string{}
 	for _, j := range v.Seen.Queue {
 		if j.Token != "" && !v.foreign(j) {
-			tokens[j.Token] = rowID(j)
+			tokens[j.Token] = j.Whole()
 		}
 	}
 	known := map[string]bool{}
@@ -153,7 +153,7 @@ func (p *jobsPlan) follow(now time.Time, row *store.Job, queue, ends []scheduler
 	if row.Released && row.Token != "" && slices.ContainsFunc(queue, refusal) {
 		p.Refused = append(p.Refused, row)
 	}
-	if row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && now.Sub(row.Started) < doubtFor {
+	if mayWait(now, row) {
 		p.Doubt = append(p.Doubt, row) // what ran before it may have died unnoticed, with its node
 	}
 }
@@ -224,18 +224,10 @@ func (p *jobsPlan) unsubmitted(now time.Time, row *store.Job, id string, v *jobs
 	p.Ledger.Ended = append(p.Ledger.Ended, row.ID) // it may have run before it was lost
 }
 
-// rowID is the id of the row that an observed job belongs to: arrays have one row.
-func rowID(j scheduler.Job) string {
-	if j.Array != "" {
-		return j.Array
-	}
-	return j.ID
-}
-
 func byRow(jobs []scheduler.Job) map[string][]scheduler.Job {
 	m := map[string][]scheduler.Job{}
 	for _, j := range jobs {
-		m[rowID(j)] = append(m[rowID(j)], j)
+		m[j.Whole()] = append(m[j.Whole()], j)
 	}
 	return m
 }
@@ -243,7 +235,7 @@ func byRow(jobs []scheduler.Job) map[string][]scheduler.Job {
 func ids(jobs []scheduler.Job) []string {
 	list := make([]string, len(jobs))
 	for i, j := range jobs {
-		list[i] = rowID(j)
+		list[i] = j.Whole()
 	}
 	return list
 }

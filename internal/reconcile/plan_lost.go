@@ -15,10 +15,19 @@ const (
 	// overlookedFor is how long a controller that goes on may not show a job: its
 	// end is not on record then, and what was written down of its runs decides.
 	overlookedFor = 2 * time.Minute
-	// doubtFor is how long a job that runs again is looked after: as long as its
-	// script waits for its claim.
-	doubtFor = 5 * time.Minute
+	// doubtFor is how long a job that runs again is looked after in every pass, and
+	// doubtLater for how much of each minute from then on: its script may wait
+	// without end for a run that died unnoticed.
+	doubtFor   = 5 * time.Minute
+	doubtLater = 5 * time.Second
 )
+
+// mayWait tells whether a row's script may wait for an earlier run, and is to be
+// looked after now.
+func mayWait(now time.Time, row *store.Job) bool {
+	since := now.Sub(row.Started)
+	return row.Restarts > 0 && row.State == hpc.JobRunning && row.Token != "" && (since < doubtFor || since%time.Minute < doubtLater)
+}
 
 // miss is for an open row that the scheduler does not show. Soon after its last
 // sight without a new start of the controller, or while there are ends to read, it

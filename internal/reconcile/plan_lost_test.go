@@ -227,14 +227,19 @@ func TestJobsThatTheSchedulerDoesNotShow(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a job that runs again after a requeue is in doubt for a while", func(t *testing.T) {
+	t.Run("a job that runs again after a requeue is in doubt for a while, and now and then", func(t *testing.T) {
 		r := row()
 		running := scheduler.Job{ID: "1", State: hpc.JobRunning, Restarts: 1, Start: now}
 		if p := look(r, now, now.Add(-2*time.Hour), running); len(p.Doubt) != 1 {
 			t.Errorf("plan %+v", p)
 		}
-		if p := look(r, now.Add(2*doubtFor), now.Add(-2*time.Hour), running); len(p.Doubt) != 0 {
-			t.Errorf("later: %+v", p)
+		for _, c := range []struct {
+			after time.Duration
+			want  int
+		}{{doubtFor - time.Second, 1}, {2*doubtFor + time.Minute/2, 0}, {2*doubtFor + time.Minute, 1}, {24 * time.Hour, 1}} {
+			if p := look(r, now.Add(c.after), now.Add(-2*time.Hour), running); len(p.Doubt) != c.want {
+				t.Errorf("after %v: %+v", c.after, p)
+			}
 		}
 	})
 }

@@ -166,7 +166,7 @@ func (v *runsView) inDoubt(seen scheduler.Observation) (tokens []string) {
 		open[[2]string{r.SchedID, r.Task}] = r
 	}
 	for _, j := range slices.Concat(seen.Queue, seen.Ends) {
-		r := open[[2]string{rowID(j), j.Task}]
+		r := open[[2]string{j.Whole(), j.Task}]
 		if j.Token != "" && r != nil && (j.State == hpc.JobPending || another(r, j.Start)) {
 			tokens = append(tokens, j.Token)
 		}

@@ -161,7 +161,7 @@ func (ctl *Control) jobsOn(ctx context.Context, sched scheduler.Scheduler, c *st
 		if j.State == hpc.JobCompleting || !slices.Contains(j.Nodes, n.Hostname) {
 			continue
 		}
-		i := slices.IndexFunc(rows, func(row *store.Job) bool { return row.SchedID == rowID(j) && row.Token != "" })
+		i := slices.IndexFunc(rows, func(row *store.Job) bool { return row.SchedID == j.Whole() && row.Token != "" })
 		switch {
 		case i < 0: // the scheduler does not tell how it was submitted
 			cut.Others = append(cut.Others, j.ID)

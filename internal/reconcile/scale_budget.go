@@ -26,7 +26,7 @@ func (v *scaleView) affordable(seen scheduler.Observation) scheduler.Observation
 		owners[row.SchedID] = row.Owner
 	}
 	seen.Queue = slices.DeleteFunc(slices.Clone(seen.Queue), func(j scheduler.Job) bool {
-		owner, known := owners[rowID(j)]
+		owner, known := owners[j.Whole()]
 		return !known || stopped[owner]
 	})
 	return seen

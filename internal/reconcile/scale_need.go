@@ -84,15 +84,15 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[stri
 		if j.Task == "" {
 			continue
 		}
-		parts[rowID(j)]++
+		parts[j.Whole()]++
 		if j.State != hpc.JobPending {
-			running[rowID(j)]++
+			running[j.Whole()]++
 		}
 	}
 	at := map[waiting]int{}
 	var crowds []crowd
 	for _, j := range seen.Queue {
-		row := byID[rowID(j)]
+		row := byID[j.Whole()]
 		if !waits(j, row, leaving) {
 			continue
 		}
@@ -101,7 +101,7 @@ func waitingJobs(rows []*store.Job, seen scheduler.Observation, leaving map[stri
 			count = max(1, tasks(row)-row.Ends-len(ends[row.SchedID])-parts[row.SchedID])
 		}
 		if j.AtOnce > 0 {
-			count = min(count, j.AtOnce-running[rowID(j)])
+			count = min(count, j.AtOnce-running[j.Whole()])
 		}
 		if count <= 0 {
 			continue // the others of its array are as many as may run

@@ -127,6 +127,15 @@ type Job struct {
 	Run      *hpc.Run // of an ended job of ours: its last run, as it was written down
 }
 
+// Whole is the id that was answered to the submission: of an array's task, the
+// array's.
+func (j Job) Whole() string {
+	if j.Array != "" {
+		return j.Array
+	}
+	return j.ID
+}
+
 // Ask is what a waiting job asks for, on all nodes together. An array's waiting
 // part asks for what one task does.
 type Ask struct {

@@ -1,6 +1,7 @@
 package fake
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -28,11 +29,7 @@ func (x Fence) claim(j *job) (run hpc.Run, verdict string, code int) {
 	if x.Claim == nil {
 		return run, "begin", 0
 	}
-	id := j.view.ID
-	if j.view.Array != "" {
-		id = j.view.Array
-	}
-	return x.Claim(hpc.Run{Token: j.spec.Token, Task: j.view.Task, ID: id, Restarts: j.view.Restarts, Host: j.nodes[0].name}, j.view.UID)
+	return x.Claim(hpc.Run{Token: j.spec.Token, Task: j.view.Task, ID: j.view.Whole(), Own: cmp.Or(j.view.Own, j.view.ID), Restarts: j.view.Restarts, Host: j.nodes[0].name}, j.view.UID)
 }
 
 func (x Fence) end(j *job, code int) {

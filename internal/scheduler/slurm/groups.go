@@ -7,3 +7,7 @@ var JobGroups = []string{
 	"slurm/uid_*/job_*",
 	"*/*slurmstepd.scope/job_*",
 }
+
+// BatchGroup is the group within a job's in which its batch script runs. What runs
+// in it has slurmd started, or descends from that.
+const BatchGroup = "step_batch"

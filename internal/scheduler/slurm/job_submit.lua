@@ -108,6 +108,9 @@ function slurm_job_submit(job, partitions, uid)
   if fault ~= nil then
     return refuse(fault)
   end
+  if uid ~= 0 and job.wckey ~= nil and job.wckey:find("*", 1, true) then
+    return refuse("a wckey with * is root's alone")
+  end
   if uid ~= 0 and ours(job.wckey) and not by_agent(job) then
     return refuse("this wckey is the control plane's")
   end

@@ -99,9 +99,9 @@ func (c *client) noteIDs(queue []scheduler.Job) error {
 		return nil
 	}
 	highest := slices.MaxFunc(queue, func(a, b scheduler.Job) int {
-		return cmp.Or(cmp.Compare(len(wholeID(a)), len(wholeID(b))), cmp.Compare(wholeID(a), wholeID(b)))
+		return cmp.Or(cmp.Compare(len(a.Whole()), len(b.Whole())), cmp.Compare(a.Whole(), b.Whole()))
 	})
-	return c.ids.note(wholeID(highest))
+	return c.ids.note(highest.Whole())
 }
 
 // boot asks when the controller started, to the second.
@@ -131,7 +131,7 @@ func parseBoot(out []byte) (time.Time, error) {
 func (c *client) Find(ctx context.Context, token string, uid int) ([]string, error) {
 	var found []string
 	look := func(j scheduler.Job) (enough bool) {
-		id := wholeID(j)
+		id := j.Whole()
 		if strings.EqualFold(j.Token, token) && j.UID == uid && !slices.Contains(found, id) {
 			found = append(found, id)
 		}
@@ -148,12 +148,4 @@ func (c *client) Find(ctx context.Context, token string, uid int) ([]string, err
 		look(job)
 	}
 	return found, nil
-}
-
-// wholeID is the id that was answered to the submission.
-func wholeID(job scheduler.Job) string {
-	if job.Array != "" {
-		return job.Array
-	}
-	return job.ID
 }

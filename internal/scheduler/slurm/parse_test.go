@@ -145,7 +145,7 @@ func TestAJobIsClosedWhileItIsHeldWithTheMark(t *testing.T) {
 
 func TestOnlyOurKeysAreTokens(t *testing.T) {
 	t.Parallel()
-	for key, want := range map[string]string{"ehpctok": "ehpctok", "*ehpctok": "ehpctok", "(null)": "", "": "", "*": "", "theirs": ""} {
+	for key, want := range map[string]string{"ehpctok": "ehpctok", "*ehpctok": "", "(null)": "", "": "", "*": "", "theirs": ""} {
 		jobs, err := parseQueue([]byte(queued("5", "5", "N/A", key, "0", "2026-11-23T21:15:03", "N/A", "PENDING", "Priority",
 			"20002", "", "1", "workq", "1", "x", "/", "/o", "/o", "", "OK", "")))
 		if err != nil || jobs[0].Token != want {

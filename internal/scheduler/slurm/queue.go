@@ -126,13 +126,12 @@ func parseQueued(f []string) (scheduler.Job, error) {
 const tokenPrefix = "ehpc"
 
 // tokenOf is the token in a job's wckey, "" for a job of others, who may have
-// keys of their own. One without has "(null)", and a default one a star.
+// keys of their own. One without has "(null)".
 func tokenOf(wckey string) string {
-	key := strings.TrimPrefix(wckey, "*")
-	if !strings.HasPrefix(key, tokenPrefix) {
+	if !strings.HasPrefix(wckey, tokenPrefix) {
 		return ""
 	}
-	return key
+	return wckey
 }
 
 // arrayOutput is the pattern of the files that an array's tasks write. squeue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -25,6 +26,7 @@ const (
 // call is one run of a command.
 type call struct {
 	argv  []string // the command by name, found in /usr/bin
+	env   []string // beside what every command has
 	stdin []byte
 	file  *os.File // becomes file descriptor 3
 }
@@ -62,7 +64,7 @@ func (c *client) alive(ctx context.Context) bool {
 // command runs a program of Slurm's.
 func command(ctx context.Context, what call) (out []byte, complaint string, err error) {
 	cmd := exec.CommandContext(ctx, "/usr/bin/"+what.argv[0], what.argv[1:]...)
-	cmd.Env = environment
+	cmd.Env = slices.Concat(environment, what.env)
 	cmd.Dir = "/"
 	cmd.Stdin = bytes.NewReader(what.stdin)
 	cmd.WaitDelay = time.Second

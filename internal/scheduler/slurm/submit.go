@@ -45,7 +45,7 @@ func (c *client) submit(ctx context.Context, job hpc.JobSpec) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return c.sbatch(ctx, call{argv: argv, stdin: []byte(withoutDirectives(job.Script))}, environ)
+	return c.sbatch(ctx, call{argv: argv, env: []string{"SBATCH_WCKEY=" + job.Token}, stdin: []byte(withoutDirectives(job.Script))}, environ)
 }
 
 // outputFile is the file for the output at path, which may be a directory.
@@ -107,8 +107,8 @@ func checkJob(job hpc.JobSpec) error {
 	return nil
 }
 
-// sbatchArgs is the command for the job, held, as its account. What it says,
-// restBody says too.
+// sbatchArgs is the command for the job, held, as its account, but for the token:
+// arguments are everybody's to read. What it says, restBody says too.
 func sbatchArgs(job hpc.JobSpec) ([]string, error) {
 	array, err := arrayOption(job)
 	if err != nil {
@@ -117,7 +117,7 @@ func sbatchArgs(job hpc.JobSpec) ([]string, error) {
 	uid := strconv.Itoa(job.UID)
 	argv := []string{
 		"sbatch", "--parsable", "--hold", "--ignore-pbs", "--export-file=3",
-		"--wckey=" + job.Token, "--uid=" + uid, "--gid=" + uid,
+		"--uid=" + uid, "--gid=" + uid,
 		"--nodes=" + strconv.Itoa(max(job.Nodes, 1)),
 		"--ntasks-per-node=" + strconv.Itoa(max(job.Tasks, 1)),
 		"--cpus-per-task=" + strconv.Itoa(max(job.Threads, 1)),

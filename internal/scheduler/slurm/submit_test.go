@@ -30,7 +30,7 @@ func sbatching(t *testing.T, queue string) (c *client, submitted *[]string, fail
 		if err != nil {
 			t.Error(err)
 		}
-		*submitted = append(*submitted, strings.Join(what.argv, " ")+" < "+string(what.stdin)+" & "+string(environ))
+		*submitted = append(*submitted, strings.Join(append(what.env, what.argv...), " ")+" < "+string(what.stdin)+" & "+string(environ))
 		return []byte("41\n"), "sbatch: error: it says why", *fail
 	}
 	return c, submitted, fail
@@ -75,7 +75,7 @@ func TestSubmissions(t *testing.T) {
 		if _, err := c.Submit(t.Context(), s); err != nil {
 			t.Fatal(err)
 		}
-		want := "sbatch --parsable --hold --ignore-pbs --export-file=3 --wckey=ehpctok --uid=20001 --gid=20001 --nodes=2 " +
+		want := "SBATCH_WCKEY=ehpctok sbatch --parsable --hold --ignore-pbs --export-file=3 --uid=20001 --gid=20001 --nodes=2 " +
 			"--ntasks-per-node=3 --cpus-per-task=4 --job-name=-x --chdir=/home/ann --output=/o u t --error=/e --partition=night " +
 			"--mem=512M --gres=gpu:1 --time=62:03 --nice=-5 --array=1-9:2 --requeue < #!/bin/sh\ntrue\n & "
 		got := (*submitted)[0]
