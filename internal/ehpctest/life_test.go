@@ -102,7 +102,7 @@ func testDeadNode(t *testing.T, engine string) {
 func TestAFailureNamesItsStep(t *testing.T) {
 	t.Parallel()
 	w := NewWorld(provfake.Options{})
-	for range 10 {
+	for range 40 { // more than are tried, by the two nodes together
 		w.Machines.Fail(provfake.Create, errors.New("mkfs: no space left"))
 	}
 	p := Start(t, w, Options{})
