@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -102,9 +101,7 @@ func (r *remote) showLogs(lines []logLine, first bool) error {
 		var err error
 		switch {
 		case r.format == formatJSON:
-			enc := json.NewEncoder(r.out)
-			enc.SetEscapeHTML(false)
-			err = enc.Encode(l)
+			err = r.encode(l, "")
 		case r.format == formatID:
 			_, err = fmt.Fprintln(r.out, when(l.CreateTime))
 		default:

@@ -46,6 +46,7 @@ The exit status is the command's; of several nodes', the highest.`,
 			return r.showResults(nodes, results)
 		}),
 	})
+	c.addRaw(cmd)
 	cmd.Flags().StringSliceVar(&on, "node", nil, "hostname or id of a node; may be repeated")
 	cmd.Flags().BoolVar(&all, "all", false, "on every node")
 	cmd.Flags().StringVar(&dir, "dir", "", "working directory (default /root)")
@@ -158,11 +159,11 @@ func (r *remote) output(n node, text string, named bool) {
 		text += "\n"
 	}
 	if !named {
-		fmt.Fprint(r.out, text)
+		fmt.Fprint(r.others(), text)
 		return
 	}
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(r.out, "%s: %s", n.host, line)
+		fmt.Fprintf(r.others(), "%s: %s", n.host, line)
 	}
 }
 

@@ -28,6 +28,7 @@ func (c *cli) newJobFollowCommand() *cobra.Command {
 			return r.follow(ctx, timeout, cluster, id)
 		}),
 	}
+	c.addRaw(cmd)
 	cmd.Flags().DurationVar(&timeout, "timeout", followLimit, "wait no longer than this")
 	return cmd
 }
@@ -36,7 +37,7 @@ func (c *cli) newJobFollowCommand() *cobra.Command {
 // standard error, how it goes; it is an error if it did not complete.
 func (r *remote) follow(ctx context.Context, limit time.Duration, cluster, id string) error {
 	var j jobInFull
-	output := &jobOutput{cluster: cluster, id: id}
+	output := &jobOutput{cluster: cluster, id: id, to: r.others()}
 	err := r.watch(ctx, limit, "follow job "+id, func(ctx context.Context, show *progress) (bool, error) {
 		over := hpc.JobState(j.State).Ended()
 		if !over {
@@ -81,13 +82,14 @@ func (r *remote) aside(answer any, id, sentence string, args ...any) error {
 	if r.format != formatTable {
 		return r.done(answer, id, sentence, args...)
 	}
-	_, err := fmt.Fprintf(r.err, sentence+"\n", args...)
+	_, err := fmt.Fprintln(r.err, shownLines(fmt.Sprintf(sentence, args...)))
 	return err
 }
 
 // jobOutput is what a job has printed, as far as it was shown.
 type jobOutput struct {
 	cluster, id string
+	to          io.Writer
 	offset      int
 	trouble     *client.Error // of the last try to read it
 }
@@ -96,7 +98,7 @@ type jobOutput struct {
 // following: it may be able to read it later.
 func (o *jobOutput) more(ctx context.Context, r *remote, show *progress) error {
 	var err error
-	o.offset, err = r.copyLog(ctx, besideProgress{r.out, show}, o.cluster, o.id, jobLog{}, o.offset)
+	o.offset, err = r.copyLog(ctx, besideProgress{o.to, show}, o.cluster, o.id, jobLog{}, o.offset)
 	o.trouble = nil
 	if errors.As(err, &o.trouble) {
 		return nil

@@ -52,12 +52,13 @@ func (c *cli) newJobLogCommand() *cobra.Command {
 			if _, err := r.copyLog(ctx, &end, cluster, id, o, 0); err != nil {
 				return err
 			}
-			_, err = r.out.Write(end.text)
+			_, err = r.others().Write(end.text)
 			return err
 		}
-		_, err = r.copyLog(ctx, r.out, cluster, id, o, 0)
+		_, err = r.copyLog(ctx, r.others(), cluster, id, o, 0)
 		return err
 	})
+	c.addRaw(cmd)
 	cmd.Flags().BoolVarP(&o.follow, "follow", "f", false, "go on as it prints more, until it has ended")
 	cmd.Flags().IntVarP(&o.lines, "lines", "n", 0, "only so many lines of its end (default: all of it)")
 	cmd.Flags().BoolVar(&o.stderr, "stderr", false, "standard error instead, where the job keeps them apart")
@@ -107,6 +108,7 @@ func (r *remote) copyLog(ctx context.Context, to io.Writer, cluster, id string, 
 // its end was seen: it is asked for once more then.
 func (r *remote) followLog(ctx context.Context, cluster, id string, o jobLog) error {
 	offset, ended := 0, false
+	to := r.others()
 	return r.poll(ctx, func() (bool, error) {
 		over := ended
 		if !over {
@@ -117,7 +119,7 @@ func (r *remote) followLog(ctx context.Context, cluster, id string, o jobLog) er
 			ended = hpc.JobState(j.State).Ended()
 		}
 		var err error
-		offset, err = r.copyLog(ctx, r.out, cluster, id, o, offset)
+		offset, err = r.copyLog(ctx, to, cluster, id, o, offset)
 		return over, err
 	})
 }

@@ -31,6 +31,7 @@ type cli struct {
 	every  time.Duration // between two looks at something that is waited for
 	where  connection
 	format string
+	raw    bool              // see screen
 	http   http.RoundTripper // to the service; nil for the network
 }
 
@@ -93,7 +94,7 @@ func execute(ctx context.Context, root *cobra.Command) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	var other exitStatus
 	if err != nil && !errors.As(err, &other) {
-		fmt.Fprintln(cmd.ErrOrStderr(), "ehpc:", explain(err))
+		fmt.Fprintln(cmd.ErrOrStderr(), "ehpc:", shownLines(explain(err)))
 	}
 	return statusOf(ctx, err)
 }

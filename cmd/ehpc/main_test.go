@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -103,16 +104,30 @@ func (s *service) run(stdin string, env []string, args ...string) outcome {
 	return runWith(s.t, set, stdin, args...)
 }
 
+// runOn runs a command line whose output goes to a terminal.
+func (s *service) runOn(to *os.File, args ...string) outcome {
+	s.t.Helper()
+	env := map[string]string{envEndpoint: s.address, envKeyID: "id", envKeySecret: "secret"}
+	var errs bytes.Buffer
+	status := runTo(s.t, env, "", to, &errs, args)
+	return outcome{"", errs.String(), status}
+}
+
 func runWith(t *testing.T, env map[string]string, stdin string, args ...string) outcome {
 	t.Helper()
 	var out, errs bytes.Buffer
+	status := runTo(t, env, stdin, &out, &errs, args)
+	return outcome{out.String(), errs.String(), status}
+}
+
+func runTo(t *testing.T, env map[string]string, stdin string, out, errs io.Writer, args []string) (status int) {
+	t.Helper()
 	root := newRoot(&cli{env: func(name string) string { return env[name] }, every: time.Millisecond})
 	root.SetIn(strings.NewReader(stdin))
-	root.SetOut(&out)
-	root.SetErr(&errs)
+	root.SetOut(out)
+	root.SetErr(errs)
 	root.SetArgs(args)
-	status := execute(t.Context(), root)
-	return outcome{out.String(), errs.String(), status}
+	return execute(t.Context(), root)
 }
 
 func (o outcome) want(t *testing.T, status int, out, errs string) {

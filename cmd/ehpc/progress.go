@@ -34,7 +34,7 @@ func (s screen) progress() *progress {
 
 // state shows how it is now.
 func (p *progress) state(text string) {
-	text = strings.TrimRight(text, " ")
+	text = strings.TrimRight(shown(text), " ")
 	if p.width != nil {
 		fmt.Fprintf(p.w, "\r\x1b[K%s", cut(p.elapsed()+text, p.width()-1))
 	} else if text != p.last {

@@ -39,6 +39,7 @@ func (c *cli) connect(cmd *cobra.Command) (*remote, error) {
 	if err != nil {
 		return nil, err
 	}
+	screen.raw = c.raw
 	r := &remote{every: c.every, screen: screen}
 	r.outage.say = r.say
 	if r.api, err = c.service(c.patience(cmd), r.outage.trying); err != nil {
@@ -65,7 +66,7 @@ func (c *cli) service(patience time.Duration, trying func(error, time.Duration))
 // say tells people something in between.
 func (r *remote) say(line string) {
 	r.live.interrupt()
-	fmt.Fprintln(r.err, "ehpc:", line)
+	fmt.Fprintln(r.err, "ehpc:", shownLines(line))
 }
 
 // addFlags adds to a group of commands the flags of everything that uses the service.
@@ -73,6 +74,11 @@ func (c *cli) addFlags(cmd *cobra.Command) *cobra.Command {
 	c.where.addFlags(cmd.PersistentFlags())
 	addFormat(cmd.PersistentFlags(), &c.format)
 	return cmd
+}
+
+// addRaw adds a flag to a command that shows what others have printed.
+func (c *cli) addRaw(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&c.raw, "raw", false, "print on a terminal, too, what it obeys (default: as \"?\")")
 }
 
 // call sends a request and decodes the answer; doing says what for, in errors.

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"text/tabwriter"
-	"unicode"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -29,22 +28,40 @@ func addFormat(flags *pflag.FlagSet, format *string) {
 type screen struct {
 	out, err io.Writer
 	format   string
+	raw      bool // what others have printed is printed as it is, whatever a terminal does with it
+}
+
+// others is where goes what others have printed: to a terminal harmless, unless it
+// is wanted as it is.
+func (s screen) others() io.Writer {
+	if _, is := terminal(s.out); !is || s.raw {
+		return s.out
+	}
+	return &shownWriter{to: s.out}
 }
 
 func newScreen(cmd *cobra.Command, format string) (screen, error) {
 	switch format {
 	case formatTable, formatJSON, formatID:
-		return screen{cmd.OutOrStdout(), cmd.ErrOrStderr(), format}, nil
+		return screen{out: cmd.OutOrStdout(), err: cmd.ErrOrStderr(), format: format}, nil
 	}
 	return screen{}, &usageError{cmd.CommandPath(), fmt.Sprintf("unknown output %q: it is table, json or id", format)}
 }
 
 // json prints a value, indented.
-func (s screen) json(v any) error {
-	enc := json.NewEncoder(s.out)
+func (s screen) json(v any) error { return s.encode(v, "  ") }
+
+// encode prints a value as JSON, on one line for no indent.
+func (s screen) encode(v any, indent string) error {
+	var text strings.Builder
+	enc := json.NewEncoder(&text)
 	enc.SetEscapeHTML(false)
-	enc.SetIndent("", "  ")
-	return enc.Encode(v)
+	enc.SetIndent("", indent)
+	if err := enc.Encode(v); err != nil {
+		return err
+	}
+	_, err := io.WriteString(s.out, shownJSON(text.String()))
+	return err
 }
 
 // done prints the outcome of a change: the answer, the id of what it is about,
@@ -57,7 +74,7 @@ func (s screen) done(answer any, id, sentence string, args ...any) error {
 		_, err := fmt.Fprintln(s.out, id)
 		return err
 	}
-	_, err := fmt.Fprintf(s.out, sentence+"\n", args...)
+	_, err := fmt.Fprintln(s.out, shownLines(fmt.Sprintf(sentence, args...)))
 	return err
 }
 
@@ -74,7 +91,7 @@ func list[T any](s screen, items []T, columns ...column[T]) error {
 		return s.json(items)
 	case formatID:
 		for _, item := range items {
-			fmt.Fprintln(s.out, columns[0].cell(item))
+			fmt.Fprintln(s.out, shown(columns[0].cell(item)))
 		}
 		return nil
 	}
@@ -94,20 +111,6 @@ func list[T any](s screen, items []T, columns ...column[T]) error {
 		row(func(c column[T]) string { return c.cell(item) })
 	}
 	return w.Flush()
-}
-
-// shown is text for a terminal: what comes from nodes, such as the names of jobs,
-// may hold what terminals obey.
-func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case unicode.IsControl(r):
-			return '?'
-		}
-		return r
-	}, text)
 }
 
 // fields prints names and values below each other; empty values are left out.

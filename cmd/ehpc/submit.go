@@ -136,6 +136,7 @@ func (c *cli) newJobSubmitCommand() *cobra.Command {
 		return r.follow(ctx, timeout, cluster, answer.JobId)
 	})
 	s.addFlags(cmd.Flags())
+	c.addRaw(cmd)
 	cmd.Flags().BoolVarP(&follow, "follow", "f", false, "wait for its end, and show what it prints and how it goes")
 	cmd.Flags().DurationVar(&timeout, "timeout", followLimit, "with --follow, wait no longer than this")
 	secret.addFlag(cmd.Flags())
