@@ -26,6 +26,7 @@ type door struct {
 
 	keysOf string // the user whose keys were read
 	keys   [][]byte
+	failed int // tries that count
 }
 
 // Keys of ssh.Permissions.Extensions, which tell what was proven.
@@ -41,10 +42,20 @@ func (d *door) config(ctx context.Context) *ssh.ServerConfig {
 		ServerVersion: "SSH-2.0-ehpc",
 		MaxAuthTries:  maxTries,
 		PasswordCallback: func(meta ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-			return d.password(ctx, meta.User(), string(password))
+			begun := time.Now()
+			p, err := d.password(ctx, meta.User(), string(password))
+			if err != nil {
+				even(ctx, begun)
+			}
+			return p, err
 		},
 		PublicKeyCallback: func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			return d.publicKey(ctx, meta.User(), key)
+			begun := time.Now()
+			p, err := d.publicKey(ctx, meta.User(), key)
+			if err != nil {
+				even(ctx, begun)
+			}
+			return p, err
 		},
 	}
 	c.AddHostKey(d.g.key)
@@ -106,7 +117,23 @@ func (g *Gateway) find(ctx context.Context, user string) (who, error) {
 	return w, err
 }
 
+// fails counts a try before it is known to fail: whoever comes in has it back.
+// It is an error if the address has failed too often, for whichever account.
+func (d *door) fails() error {
+	now := time.Now()
+	if wait := d.g.failures.wait(d.source, now); wait > 0 {
+		message := fmt.Sprintf("Too many failed logins from your address: try again in %s.\n", max(wait.Round(time.Second), time.Second))
+		return &ssh.BannerError{Err: errRefused, Message: message}
+	}
+	d.failed++
+	d.g.failures.add(d.source, 1, now)
+	return nil
+}
+
 func (d *door) password(ctx context.Context, user, password string) (*ssh.Permissions, error) {
+	if err := d.fails(); err != nil {
+		return nil, err
+	}
 	w, err := d.g.find(ctx, user)
 	if err != nil {
 		d.g.Log.Error("cannot look an account up", "err", err)
@@ -159,6 +186,13 @@ var nobody = sync.OnceValue(func() string {
 // publicKey takes a key that the account itself lets in, or the one that root of
 // the cluster was given.
 func (d *door) publicKey(ctx context.Context, user string, key ssh.PublicKey) (*ssh.Permissions, error) {
+	first := d.keysOf != user // a client offers all its keys, one by one
+	if first {
+		if err := d.fails(); err != nil {
+			return nil, err
+		}
+		d.keysOf, d.keys = user, nil
+	}
 	w, err := d.g.find(ctx, user)
 	if err != nil {
 		d.g.Log.Error("cannot look an account up", "err", err)
@@ -166,8 +200,8 @@ func (d *door) publicKey(ctx context.Context, user string, key ssh.PublicKey) (*
 	if err != nil || w.cluster == nil {
 		return nil, errRefused
 	}
-	if d.keysOf != user { // a client offers all its keys, one by one
-		d.keysOf, d.keys = user, d.g.keysOf(ctx, w)
+	if first {
+		d.keys = d.g.keysOf(ctx, w)
 	}
 	for _, have := range d.keys {
 		if bytes.Equal(have, key.Marshal()) {

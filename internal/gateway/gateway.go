@@ -64,6 +64,7 @@ type Gateway struct {
 	all       int            // guests
 	guests    map[string]int // by cluster, and by cluster and account
 	conns     sync.WaitGroup
+	failures  failures
 }
 
 // New makes a gateway; Serve runs it.
@@ -190,7 +191,8 @@ func (g *Gateway) serve(ctx context.Context, conn net.Conn, source string) {
 		g.Log.Debug("ssh connection without a login", "source", source, "err", err)
 		return
 	}
-	conn.SetDeadline(time.Now().Add(strangerTime)) // whoever is not let in hears why, and goes
+	g.failures.add(source, -door.failed, time.Now()) // those were its keys, or mistyped
+	conn.SetDeadline(time.Now().Add(strangerTime))   // whoever is not let in hears why, and goes
 	go ssh.DiscardRequests(requests)
 	cluster, account := client.Permissions.Extensions[provenCluster], client.Permissions.Extensions[provenName]
 	if !g.seat(cluster, account) {
