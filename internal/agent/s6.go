@@ -115,10 +115,11 @@ func (s S6) add(ctx context.Context, name string, run []byte) error {
 	if err := os.RemoveAll(fresh); err != nil {
 		return err
 	}
-	for _, dir := range []string{filepath.Join(fresh, "log"), filepath.Join(s.Logs, name)} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
-			return err
-		}
+	if err := os.MkdirAll(filepath.Join(fresh, "log"), 0o755); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Join(s.Logs, name), 0o750); err != nil { // root's, whoever the daemon is
+		return err
 	}
 	for _, f := range []struct {
 		path string
@@ -127,7 +128,7 @@ func (s S6) add(ctx context.Context, name string, run []byte) error {
 	}{
 		{"run", run, 0o755},
 		{"finish", []byte("#!/bin/sh\necho \"ehpc: ended with exit code $1, signal $2\"\n"), 0o755},
-		{"log/run", []byte("#!/bin/sh\nexec s6-log n3 s1000000 " + quote(filepath.Join(s.Logs, name)) + "\n"), 0o755},
+		{"log/run", []byte("#!/bin/sh\numask 027\nexec s6-log n3 s1000000 " + quote(filepath.Join(s.Logs, name)) + "\n"), 0o755},
 		{oursMark, nil, 0o644},
 	} {
 		if err := os.WriteFile(filepath.Join(fresh, f.path), f.text, f.mode); err != nil {

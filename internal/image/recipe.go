@@ -89,7 +89,7 @@ func debian12() recipe {
 			{"service", 0o755}, {"service/agent", 0o755}, {"service/agent/log", 0o755},
 			{"ehpc", 0o755}, {"ehpc/bin", 0o755}, {"ehpc/link", 0o755},
 			{"ehpc/state", 0o755}, {"ehpc/claims", 0o755},
-			{"var/lib/ehpc", 0o700}, {"var/log/ehpc", 0o755}, {"var/log/ehpc/agent", 0o755},
+			{"var/lib/ehpc", 0o700}, {"var/log/ehpc", 0o750}, {"var/log/ehpc/agent", 0o750},
 			{"var/lib/extrausers", 0o755}, {"etc/slurm", 0o755},
 		},
 		// Slurm's pmix plugin loads libpmix.so, which Debian ships without its

@@ -50,6 +50,9 @@ func TestNobodyOnANodeGetsOutOfItsCluster(t *testing.T) {
 		{"see the data of the server", "ls " + s.Dir + " || cat /proc/*/root" + s.Dir + "/credentials.env"},
 		{"reach the manager of another cluster", reach(other.Node(t, "manager").IpAddress, "22")},
 		{"reach the API", reach(endpoint.Hostname(), endpoint.Port())},
+		{"take the host's slots for asynchronous input", `perl -e 'my $slots = "\0" x 8; exit(syscall(206, 1, $slots) < 0)'`},
+		{"make an io_uring", `perl -e 'my $how = "\0" x 120; exit(syscall(425, 8, $how) < 0)'`},
+		{"take the host's terminals", `perl -e 'for (1..300) { open(my $f, "+<", "/dev/ptmx") or exit 1; push @all, $f }'`},
 	}
 	for _, who := range []struct{ name, command string }{
 		{"root", "sh"}, {"an account of wheel", "runuser -u noether -- sh"}, {"an account of wheel with sudo", "runuser -u noether -- sudo -n sh"},
@@ -68,6 +71,9 @@ func TestNobodyOnANodeGetsOutOfItsCluster(t *testing.T) {
 		{"read the journal", "ls /var/lib/ehpc"},
 		{"read the passwords", "cat /var/lib/extrausers/shadow"},
 		{"read the home of another", "ls /home/noether"},
+		{"see a process of another", "ls /proc/1 || ps -e | grep -q s6-svscan"},
+		{"read the command line of another", "cat /proc/1/cmdline"},
+		{"read the logs of daemons", "cat /var/log/ehpc/*/current || ls /var/log/ehpc/*"},
 	})
 	setUserID(t, mine)
 	mine.Delete(t)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/moby/profiles/seccomp"
@@ -89,9 +90,24 @@ func (p *Provider) container(rec record, rootfs, link string) (*specs.Spec, erro
 	if err != nil {
 		return nil, fmt.Errorf("cannot make the system call filter: %w", err)
 	}
+	refuseAIO(profile)
 	spec.Linux.Seccomp = profile
 	return spec, nil
 }
+
+// refuseAIO takes io_setup away: its slots are the whole host's, for whoever asks
+// first. Programs that use them have another way when the kernel has none.
+func refuseAIO(profile *specs.LinuxSeccomp) {
+	for i, rule := range profile.Syscalls {
+		profile.Syscalls[i].Names = slices.DeleteFunc(slices.Clone(rule.Names), func(name string) bool { return name == "io_setup" })
+	}
+	unknown := uint(unix.ENOSYS)
+	profile.Syscalls = append(profile.Syscalls, specs.LinuxSyscall{Names: []string{"io_setup"}, Action: specs.ActErrno, ErrnoRet: &unknown})
+}
+
+// terminals is how many pseudo terminals a machine has at a time: the host has
+// kernel.pty.max of them.
+const terminals = 256
 
 var maskedPaths = []string{
 	"/proc/acpi", "/proc/asound", "/proc/interrupts", "/proc/kcore", "/proc/keys", "/proc/latency_stats",
@@ -110,10 +126,11 @@ func systemMounts(dir, rootfs string, memoryMB int) []specs.Mount {
 	return []specs.Mount{
 		{Destination: "/", Type: "overlay", Source: "overlay", Options: []string{
 			"nodev", "lowerdir=" + rootfs, "upperdir=" + filepath.Join(dir, "upper"), "workdir=" + filepath.Join(dir, "work")}},
-		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{"nosuid", "noexec", "nodev"}},
+		{Destination: "/proc", Type: "proc", Source: "proc", Options: []string{
+			"nosuid", "noexec", "nodev", "hidepid=2", "gid=0"}}, // accounts see their own processes, root's group all
 		{Destination: "/dev", Type: "tmpfs", Source: "tmpfs", Options: []string{"nosuid", "mode=755", "size=64m"}},
 		{Destination: "/dev/pts", Type: "devpts", Source: "devpts", Options: []string{
-			"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5"}},
+			"nosuid", "noexec", "newinstance", "ptmxmode=0666", "mode=0620", "gid=5", "max=" + strconv.Itoa(terminals)}},
 		{Destination: "/dev/shm", Type: "tmpfs", Source: "shm", Options: []string{"nosuid", "nodev", "mode=1777", size(half)}},
 		{Destination: "/dev/mqueue", Type: "mqueue", Source: "mqueue", Options: []string{"nosuid", "noexec", "nodev"}},
 		{Destination: "/sys", Type: "sysfs", Source: "sysfs", Options: []string{"nosuid", "noexec", "nodev", "ro"}},
