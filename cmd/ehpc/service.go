@@ -117,6 +117,9 @@ func serve(ctx context.Context, o serviceOptions, conf config.Config, db *store.
 	}
 	defer front.Close()
 	log.Info("nodes may be made", "offer", machines.Offer())
+	if set := machines.Lacks(); len(set) > 0 {
+		log.Warn("with so many nodes one may take what others need of this kernel; set what is missing", "run", "sysctl -w "+strings.Join(set, " "))
+	}
 	control = reconcile.New(reconcile.Options{Store: db, Provider: machines, Links: reach, SSH: authority,
 		Scripts: scriptFetcher(conf), Limits: limitsOf(conf), Log: log,
 		Server: who.server, Home: who.home, Endpoint: front.endpoint, Keep: restored(conf.Data, log),
