@@ -208,10 +208,13 @@ func (c cgroups) settings(l limits) []setting {
 
 // kill ends every process in the group and the one below it, where a container
 // begins. What root in a machine moved deeper ends with the machine's init.
-func (c cgroups) kill(ctx context.Context, group string) error {
+func (c cgroups) kill(ctx context.Context, group string, init process) error {
 	top := filepath.Join(c.mounts["pids"], group)
 	return until(ctx, killWait, func() error {
-		left := 0
+		left, err := c.letGo(group, init)
+		if err != nil {
+			return err
+		}
 		for _, path := range []string{top, filepath.Join(top, "in")} {
 			n, err := killGroup(path)
 			if err != nil {

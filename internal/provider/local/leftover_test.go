@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"ehpc/internal/provider/local"
 )
@@ -109,6 +110,56 @@ for my $root (grep { -d } map { "/sys/fs/cgroup/$_" } "pids", "memory", "cpu", "
 	out, err := inNode(t, p, "i-a", deep)
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
+	}
+	if err := p.DeleteCluster(t.Context(), "ehpc-hz-one"); err != nil {
+		t.Fatal(err)
+	}
+	if left := traces(t, p, dir); len(left) > 0 {
+		t.Errorf("left: %v", left)
+	}
+}
+
+// Root in a machine stops control groups below its own, and its own with all
+// that is in it: what is stopped does not end, whoever kills it.
+func TestAMachineThatStoppedItselfIsDeleted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	p := newProvider(t, dir)
+	t.Cleanup(func() { removeAllClusters(t, p) })
+	startMachine(t, p, "ehpc-hz-one", "i-a")
+	mounts, _, unified := p.Controllers()
+	own := filepath.Join(mounts["freezer"], p.Group("i-a"), "in")
+	hierarchy, file, stopped, going := "/sys/fs/cgroup/freezer", "freezer.state", "FROZEN", "THAWED"
+	if unified {
+		hierarchy, file, stopped, going = "/sys/fs/cgroup", "cgroup.freeze", "1", "0"
+	}
+	t.Cleanup(func() { // what a failure leaves
+		exec.Command("find", own, "-depth", "-name", file, "-execdir", "sh", "-c", "echo "+going+" > "+file, ";").Run()
+	})
+	const nested = `perl -e 'use autodie; my ($root, $file, $stopped) = @ARGV; my $name = "x" x 250;
+sub put { open(my $to, ">", $_[0]); print $to $_[1]; close $to }
+chdir $root;
+for (1..20) {
+	mkdir $name; chdir $name;
+	my $child = fork;
+	if (!$child) { setpgrp; exec "exec sleep 1000 >/dev/null 2>&1" }
+	put("cgroup.procs", $child); put($file, $stopped);
+} print "stopped"' `
+	out, err := inNode(t, p, "i-a", nested+strings.Join([]string{hierarchy, file, stopped}, " ")+" </dev/null >/tmp/out 2>&1; cat /tmp/out")
+	if err != nil || out != "stopped" {
+		t.Fatalf("%v: %s", err, out)
+	}
+	// It stops itself with this: nothing is heard of it again.
+	whole := exec.Command("runc", "--root", p.RuncRoot(), "exec", "i-a", "/bin/sh", "-c", "echo "+stopped+" > "+hierarchy+"/"+file)
+	if err := whole.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { whole.Wait() })
+	for strings.TrimSpace(readFile(t, filepath.Join(own, file))) != stopped {
+		if t.Context().Err() != nil {
+			t.Fatal("it is not stopped")
+		}
+		time.Sleep(10 * time.Millisecond)
 	}
 	if err := p.DeleteCluster(t.Context(), "ehpc-hz-one"); err != nil {
 		t.Fatal(err)

@@ -205,7 +205,7 @@ func (p *Provider) clear(ctx context.Context, id string) error {
 		return err
 	}
 	// Whatever is left in the group, a container that nobody finished included.
-	if err := p.cgroups.kill(ctx, p.group(id)); err != nil {
+	if err := p.cgroups.kill(ctx, p.group(id), rec.Init); err != nil {
 		return err
 	}
 	bury(ctx, p.group(id))

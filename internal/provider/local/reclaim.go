@@ -43,6 +43,9 @@ func (p *Provider) reclaim(ctx context.Context, id string, at time.Time) error {
 	if at.After(time.Now()) {
 		return nil
 	}
+	if _, err := p.cgroups.letGo(p.group(id), rec.Init); err != nil { // what it has stopped would keep it
+		return err
+	}
 	return rec.Init.kill(ctx)
 }
 
