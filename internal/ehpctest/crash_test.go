@@ -39,6 +39,19 @@ func (c *crash) interrupt(point string) bool {
 	return c.dead
 }
 
+// await waits until the plane has come to the point.
+func (c *crash) await(t *testing.T, p *Plane) {
+	t.Helper()
+	p.Until(t, "the service dies "+c.at, func() bool {
+		select {
+		case <-c.hit:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 // act makes a cluster, adds nodes, deletes one and deletes the cluster, as far
 // as the plane lives; it tells how far it came.
 func act(t *testing.T, p *Plane, stage int, id *string) {
@@ -109,14 +122,7 @@ func killAt(t *testing.T, engine string, stage int, point string) {
 	c := newCrash(point)
 	p = Start(t, w, Options{Dir: dir, Interrupt: c.interrupt})
 	act(t, p, stage, &id)
-	p.Until(t, "the plane is killed at "+point, func() bool {
-		select {
-		case <-c.hit:
-			return true
-		default:
-			return false
-		}
-	})
+	c.await(t, p)
 	p.Kill()
 
 	p = Start(t, w, Options{Dir: dir})

@@ -364,7 +364,7 @@ func TestAServiceThatDiesReplacesANodeOnce(t *testing.T) {
 			id := p.Create(t, 1)
 			a := w.agentOf(t, p, id, "compute000")
 			a.Ail(func(h *hpc.NodeHealth) { h.Disks[0].Free = 0 })
-			<-dies.hit
+			dies.await(t, p)
 			p.Kill()
 			p = Start(t, w, Options{Dir: dir})
 			p.anew(t, w, id, "compute000", a)

@@ -26,7 +26,7 @@ func TestAnotherServerTakesOver(t *testing.T) {
 	armed = true
 	c.mu.Unlock()
 	must(t, a.Do(t.Context(), &api.AddNodesRequest{ClusterId: id, Count: 2}, &api.AddNodesResponse{}))
-	<-c.hit
+	c.await(t, a)
 
 	b := Start(t, w, Options{Dir: Share(t, dir), Server: "b"})
 	b.Client = clientOf(t, b.URL, a.Key) // the keys are in the store: it is the same service

@@ -216,14 +216,16 @@ func TestANoticeOutlivesTheService(t *testing.T) {
 		t.Run(at, func(t *testing.T) {
 			t.Parallel()
 			crash := newCrash(at)
-			o := Options{Dir: t.TempDir(), Interrupt: crash.interrupt}
+			// The machine stays while a busy service comes to each point in turn.
+			o := Options{Dir: t.TempDir(), Interrupt: crash.interrupt, Limits: limits}
+			o.Limits.Lead = 2*time.Minute - 500*time.Millisecond
 			m := openMarket(t, o)
 			m.last(time.Hour)
 			n := m.spot(t)
 			id := m.rerunable(t)
 			m.last(50 * time.Millisecond)
-			must(t, m.reclaim(t, n, "1"))
-			<-crash.hit
+			must(t, m.reclaim(t, n, "120"))
+			crash.await(t, m.Plane)
 			o.Interrupt = nil
 			m.again(t, o)
 			m.once(t, id, 1)
