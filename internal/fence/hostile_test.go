@@ -228,24 +228,6 @@ func TestAProcessThatLingersAfterItsEnd(t *testing.T) {
 			}
 		})
 	}
-	t.Run("is one that its account has stopped", func(t *testing.T) {
-		t.Parallel()
-		n := openNode(t, own(t, nil))
-		n.desk.Look = func(pid int) {
-			if r, _, err := n.desk.Journal.latest("ehpct", ""); err == nil && r.Over() {
-				syscall.Kill(pid, syscall.SIGSTOP) // before it hears the answer
-			}
-		}
-		cmd, _ := n.start("#!/bin/sh\n")
-		told := n.over()
-		for time.Since(told.Ended) < lingering+100*time.Millisecond {
-			time.Sleep(10 * time.Millisecond)
-		}
-		released := time.Now()
-		must(t, cmd.Process.Signal(syscall.SIGCONT))
-		cmd.Wait()
-		n.until("the run lasts as long as its process", func() bool { return !n.over().Ended.Before(released) })
-	})
 }
 
 func TestAProcessStandsForOneRun(t *testing.T) {

@@ -123,7 +123,7 @@ func (n *node) run(script string, env ...string) (syscall.WaitStatus, string) {
 
 func (n *node) until(what string, yes func() bool) {
 	n.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !yes(); time.Sleep(5 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); !yes(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			n.Fatalf("waited in vain until %s", what)
 		}
