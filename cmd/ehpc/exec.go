@@ -158,12 +158,13 @@ func (r *remote) output(n node, text string, named bool) {
 	if text != "" && !strings.HasSuffix(text, "\n") {
 		text += "\n"
 	}
+	to := r.others()
 	if !named {
-		fmt.Fprint(r.others(), text)
+		fmt.Fprint(to, text)
 		return
 	}
 	for line := range strings.Lines(text) {
-		fmt.Fprintf(r.others(), "%s: %s", n.host, line)
+		fmt.Fprintf(to, "%s: %s", n.host, line)
 	}
 }
 

@@ -20,16 +20,10 @@ func steers(r rune) bool {
 
 // shown is text for one line or cell of a terminal.
 func shown(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t':
-			return ' '
-		case steers(r):
-			return '?'
-		}
-		return r
-	}, text)
+	return blanks.Replace(shownLines(text))
 }
+
+var blanks = strings.NewReplacer("\n", " ", "\t", " ")
 
 // shownLines is text of several lines for a terminal.
 func shownLines(text string) string {

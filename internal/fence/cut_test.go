@@ -94,20 +94,15 @@ func TestANodeGivesItsJobsBack(t *testing.T) {
 	t.Parallel()
 	g, f := guard(t)
 	f.Script(func(hpc.JobSpec, string) fake.Outcome { return fake.Outcome{Duration: time.Hour} })
-	s := spec("ehpcruns")
-	s.Rerunable = true
-	id, err := g.Submit(t.Context(), s)
-	must(t, err)
+	id, r := claimed(t, g, "ehpcruns")
 	must(t, g.Release(t.Context(), id))
-	_, r, err := g.Journal.Claim(hpc.Run{Token: s.Token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
-	must(t, err)
 	ids, err := g.Requeue(t.Context(), "a", "ehpc: it is taken back")
 	must(t, err)
 	if len(ids) != 1 || ids[0] != id {
 		t.Errorf("given back are %v", ids)
 	}
-	must(t, add(g.Journal.runPath(s.Token, "", r.N), 0, runLine{End: &end{Told: true}, At: time.Now()}, false))
-	runs, err := g.Runs(t.Context(), s.Token)
+	must(t, add(g.Journal.runPath(r.Token, "", r.N), 0, runLine{End: &end{Told: true}, At: time.Now()}, false))
+	runs, err := g.Runs(t.Context(), r.Token)
 	must(t, err)
 	if len(runs) != 1 || runs[0].Killed != "it is taken back" {
 		t.Errorf("the runs are %+v", runs)

@@ -176,36 +176,42 @@ func (g *Guard) confirm(o scheduler.Observation) error {
 	before := g.confirmed
 	g.mu.Unlock()
 	now := map[string]bool{}
-	for i, job := range o.Queue {
+	for i := range o.Queue {
+		job := &o.Queue[i]
+		if job.Token == "" {
+			continue
+		}
 		key := job.Token + " " + job.Whole()
-		ours := job.Token != "" && (before[key] || now[key])
-		if job.Token != "" && !ours {
-			sure, maybe, err := g.Journal.submittedAs(job)
-			if err != nil {
+		sure := before[key] || now[key]
+		if !sure {
+			var err error
+			if sure, err = g.confirmJob(job); err != nil {
 				return err
 			}
-			ours = sure
-			if !sure && !maybe {
-				o.Queue[i].Token = ""
-			}
 		}
-		if ours {
+		if sure {
 			now[key] = true
 		}
 	}
 	g.mu.Lock()
 	g.confirmed = now
 	g.mu.Unlock()
-	for i, job := range o.Ends {
-		sure, maybe, err := g.Journal.submittedAs(job)
-		if err != nil {
+	for i := range o.Ends {
+		if _, err := g.confirmJob(&o.Ends[i]); err != nil {
 			return err
-		}
-		if !sure && !maybe {
-			o.Ends[i].Token = ""
 		}
 	}
 	return nil
+}
+
+// confirmJob takes the token off a job that was not submitted under it, and tells
+// whether it was for sure.
+func (g *Guard) confirmJob(job *scheduler.Job) (sure bool, err error) {
+	sure, maybe, err := g.Journal.submittedAs(*job)
+	if err == nil && !sure && !maybe {
+		job.Token = ""
+	}
+	return sure, err
 }
 
 // addRuns adds to ends what was written down of their runs.

@@ -18,6 +18,18 @@ func guard(t *testing.T) (*Guard, *fake.Fake) {
 	return &Guard{Driver: f, Journal: Open(t.TempDir())}, f
 }
 
+// claimed submits a job that may be rerun, and claims its run on node a.
+func claimed(t *testing.T, g *Guard, token string) (id string, run hpc.Run) {
+	t.Helper()
+	s := spec(token)
+	s.Rerunable = true
+	id, err := g.Submit(t.Context(), s)
+	must(t, err)
+	_, run, err = g.Journal.Claim(hpc.Run{Token: token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
+	must(t, err)
+	return id, run
+}
+
 func queued(t *testing.T, f *fake.Fake) []scheduler.Job {
 	t.Helper()
 	o, err := f.Observe(t.Context(), "")
@@ -135,12 +147,9 @@ func TestAStolenTokenCutsNoRunOff(t *testing.T) {
 	t.Parallel()
 	g, f := guard(t)
 	f.Script(func(hpc.JobSpec, string) fake.Outcome { return fake.Outcome{Duration: time.Hour} })
+	_, run := claimed(t, g, "ehpcruns")
 	s := spec("ehpcruns")
 	s.Rerunable = true
-	id, err := g.Submit(t.Context(), s)
-	must(t, err)
-	_, run, err := g.Journal.Claim(hpc.Run{Token: s.Token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
-	must(t, err)
 	stolen, err := f.Submit(t.Context(), s)
 	must(t, err)
 	must(t, f.Release(t.Context(), stolen))
@@ -160,13 +169,8 @@ func TestADeadNodesRunsAreSettled(t *testing.T) {
 	g, f := guard(t)
 	f.Script(func(hpc.JobSpec, string) fake.Outcome { return fake.Outcome{Duration: time.Hour} })
 	for _, token := range []string{"ehpcended", "ehpcruns"} {
-		s := spec(token)
-		s.Rerunable = true
-		id, err := g.Submit(t.Context(), s)
-		must(t, err)
+		id, r := claimed(t, g, token)
 		must(t, g.Release(t.Context(), id))
-		_, r, err := g.Journal.Claim(hpc.Run{Token: token, ID: id, Own: id, Host: "a"}, s.UID, func(hpc.Run) error { return nil })
-		must(t, err)
 		if token == "ehpcended" { // and the scheduler has not heard of it
 			must(t, g.Journal.NoteEnd(r, 0, time.Now()))
 		}

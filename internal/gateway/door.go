@@ -42,20 +42,10 @@ func (d *door) config(ctx context.Context) *ssh.ServerConfig {
 		ServerVersion: "SSH-2.0-ehpc",
 		MaxAuthTries:  maxTries,
 		PasswordCallback: func(meta ssh.ConnMetadata, password []byte) (*ssh.Permissions, error) {
-			begun := time.Now()
-			p, err := d.password(ctx, meta.User(), string(password))
-			if err != nil {
-				even(ctx, begun)
-			}
-			return p, err
+			return evenly(ctx, func() (*ssh.Permissions, error) { return d.password(ctx, meta.User(), string(password)) })
 		},
 		PublicKeyCallback: func(meta ssh.ConnMetadata, key ssh.PublicKey) (*ssh.Permissions, error) {
-			begun := time.Now()
-			p, err := d.publicKey(ctx, meta.User(), key)
-			if err != nil {
-				even(ctx, begun)
-			}
-			return p, err
+			return evenly(ctx, func() (*ssh.Permissions, error) { return d.publicKey(ctx, meta.User(), key) })
 		},
 	}
 	c.AddHostKey(d.g.key)

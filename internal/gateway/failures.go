@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"golang.org/x/crypto/ssh"
 )
 
 const (
@@ -80,10 +82,16 @@ func (f *failures) forget(now time.Time) {
 	f.of = kept
 }
 
-// even waits for the time at which a failed try that began then is answered.
-func even(ctx context.Context, begun time.Time) {
+// evenly answers a try that fails at a time that tells nothing, see failTime.
+func evenly(ctx context.Context, try func() (*ssh.Permissions, error)) (*ssh.Permissions, error) {
+	begun := time.Now()
+	p, err := try()
+	if err == nil {
+		return p, nil
+	}
 	select {
 	case <-time.After(failTime - time.Since(begun)%failTime):
 	case <-ctx.Done():
 	}
+	return nil, err
 }

@@ -239,8 +239,8 @@ func killGroup(path string) (alive int, err error) {
 		if err != nil || pid <= 1 {
 			continue
 		}
-		if _, state, err := readStat(pid); err != nil || state == 'Z' {
-			continue // ended
+		if dead(pid) {
+			continue
 		}
 		unix.Kill(pid, unix.SIGKILL)
 		alive++
